@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The patch area: what a patch looks like inside the target.
+ *
+ * One private anonymous mapping for each module of a patch, read-execute from the start, in reach
+ * of the module's code; the tool alone writes it, through /proc/PID/mem. A DATA segment, if there
+ * is one, is a read-write mapping over the tail of the area.
+ *
+ *   area + 0                 vga_header: identity, journal, the switch word
+ *   + functions_offset       vga_function[function_count]: slots, saved entry bytes
+ *   + stubs_offset           for each function a dispatcher and the code it starts with (below)
+ *   + text_offset            the module's TEXT segment
+ *   + object_offset          the patch object itself, whole (primary area only): with it, status,
+ *                            revert and recovery need no file
+ *   + data_offset            the module's DATA segment (page-aligned, read-write)
+ *   + area_bytes
+ *
+ * How a call runs:
+ *
+ *   entry:       jmp dispatcher                    (5 bytes, armed while all threads are stopped)
+ *   dispatcher:  jmp *slot                         (changes no register and no flag)
+ *   slot -> select:   pushfq; test switch word; popfq; jmp *below  or  jmp new    while in transit
+ *   slot -> new                                                           once the patch is applied
+ *   below -> displaced instructions, then entry + entry_bytes;            bottom of the chain
+ *   below -> dispatcher of the patch that is next older on this function
+ *
+ * The commit is one store: switch word 0 -> 1 (one byte differs, so it cannot tear) switches every
+ * function of the patch. Afterwards the slots are set to the new code one by one, which changes
+ * nothing but the cost of a call. Reverting does the same backwards.
+ *
+ * Journal. `state` says how far a verb has come; it is written before the step that it announces:
+ *
+ *   MAPPED      the header stands; the content may be incomplete       -> unmap
+ *   READY       content written and verified; no entry armed           -> unmap
+ *   ARMING      entries may be armed, slots select, switch word decides
+ *                 switch 0: old code runs everywhere                   -> disarm, unmap
+ *                 switch 1: new code runs everywhere                   -> finish: APPLIED
+ *   APPLIED     entries armed, switch 1; slots are going to new or there
+ *   REVERTING   slots go back to select; switch word decides
+ *                 switch 1: new code runs everywhere                   -> back to APPLIED
+ *                 switch 0: old code runs; entries being restored      -> disarm, DISARMED
+ *   DISARMED    no entry leads here; unmapped when nobody can be in it -> unmap
+ *
+ * What the arrow says is what the next apply or revert does first when it finds the area so
+ * (recovery); status reports APPLIED areas as `applied` and all others as `interrupted`.
+ * An area whose mapping exists but whose header was never written is an anonymous read-execute
+ * mapping of which no page was ever touched; recovery unmaps it too.
+ *
+ * Thread context: everything here is written either before any entry is armed (target running) or
+ * with all threads stopped; the exceptions are `state` and `slot`, whose stores are aligned 8-byte
+ * words made with all threads stopped as well.
+ */
+#ifndef VGRAFT_AREA_H
+#define VGRAFT_AREA_H
+
+#include <stdint.h>
+
+#include <vgraft/patch.h>
+
+#define VGA_MAGIC   "vgraft patch are" /* 16 bytes, no NUL */
+#define VGA_VERSION 1
+
+enum vga_state {
+	VGA_MAPPED = 1,
+	VGA_READY = 2,
+	VGA_ARMING = 3,
+	VGA_APPLIED = 4,
+	VGA_REVERTING = 5,
+	VGA_DISARMED = 6,
+};
+
+struct vga_header {
+	char magic[16];
+	uint32_t version;
+	uint32_t header_bytes;
+	uint64_t area_address; /* where this header lies: a copy elsewhere is not an area */
+	uint64_t area_bytes;
+	uint64_t state;	      /* enum vga_state; of the primary area, which speaks for all */
+	uint64_t switch_word; /* 0 = old, 1 = new; of the primary area, which speaks for all */
+	uint64_t primary;     /* address of the primary area; area_address in the primary itself */
+	uint64_t sequence;    /* order of applies in this process; a later patch lies above an older
+				 one */
+	uint64_t load_bias;   /* of the module */
+	uint32_t module;      /* index in the object */
+	uint32_t area_count;  /* areas of this patch */
+	uint32_t function_count;
+	uint32_t functions_offset;
+	uint32_t stubs_offset;
+	uint32_t stubs_bytes;
+	uint32_t text_offset;
+	uint32_t text_bytes;
+	uint32_t object_offset; /* 0 in areas other than the primary */
+	uint32_t object_bytes;
+	uint32_t data_offset; /* 0 = no DATA segment */
+	uint32_t data_bytes;
+	uint8_t checksum[32]; /* of the patch object: which patch this is */
+	char name[64];	      /* of the patch, NUL-terminated */
+};
+
+struct vga_function {
+	uint64_t slot;	     /* where the dispatcher goes: select or new_code */
+	uint64_t below;	     /* what runs while this patch is off: displaced, or a dispatcher */
+	uint64_t entry;	     /* address of the armed entry */
+	uint64_t dispatcher; /* address */
+	uint64_t select;     /* address */
+	uint64_t new_code;   /* address */
+	uint64_t displaced;  /* address */
+	uint32_t function;   /* index in the object's functions */
+	uint32_t reserved;
+	uint8_t saved[8]; /* the VGP_JUMP_BYTES that stood at the entry before it was armed */
+};
+
+_Static_assert(sizeof(struct vga_header) == 224, "lies in live processes");
+_Static_assert(sizeof(struct vga_function) == 72, "lies in live processes");
+
+#endif
