@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stack check: may the code in `ranges` be switched now, as far as this thread or coroutine is
+ * concerned?
+ *
+ * 1. Scan: every word of the live stack, and every register, is compared with the ranges. No hit:
+ *    safe. A word that equals the first address of a range is a pointer to a function, not a
+ *    return address, and no hit.
+ * 2. On a hit: unwind with CFI (.eh_frame, read from the mapped files, cached). Only if the whole
+ *    chain unwinds to the outermost frame and no frame's instruction pointer lies in a range are
+ *    the hits stale words, and the thread safe.
+ * 3. Anything that cannot be decided is unsafe: an error is never taken for "safe".
+ *
+ * Thread context: vg_stacks_open() and vg_stacks_prepare() with the target running: they do the
+ * reading of files and whatever else takes time. vg_stacks_check_thread() and
+ * vg_stacks_check_coroutines() with all threads stopped.
+ */
+#ifndef PATCHER_STACK_CHECK_H
+#define PATCHER_STACK_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include <vgraft/error.h>
+#include <vgraft/patcher.h>
+
+#include "common/process_maps.h"
+#include "patcher/memory.h"
+
+struct vg_code_range {
+	uint64_t start, end;  /* addresses in the target, [start, end) */
+	const char *function; /* for the blocker; owned by the caller */
+	/*
+	 * An instruction pointer exactly at `start` of an entry is safe (nothing of it has run
+	 * yet); in other ranges (parts, patch code) it is not.
+	 */
+	bool is_entry;
+};
+
+/* Code that belongs to no file: the TEXT of a patch area, with its unwind information. */
+struct vg_code_area {
+	uint64_t start, end;
+	uint64_t eh_frame; /* address in the target, 0 = none */
+	uint64_t eh_frame_bytes;
+	const char *name;
+};
+
+struct vg_stacks;
+
+VG_MUST_CHECK struct vg_error *vg_stacks_open(pid_t pid, const struct vg_memory *memory,
+					      struct vg_stacks **stacks);
+void vg_stacks_close(struct vg_stacks *stacks);
+
+/*
+ * Before a stop, target running: rereads the maps, looks for suspended coroutines, and, once a
+ * stop has met a hit, loads the CFI of the modules that were seen on stacks.
+ * `areas` are the patch areas in the target.
+ */
+VG_MUST_CHECK struct vg_error *
+vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_code_area *areas, size_t area_count);
+
+enum vg_verdict { VG_SAFE, VG_UNSAFE };
+
+/*
+ * One stopped thread. UNSAFE fills *blocker (owned by the caller), also when it is unsafe only
+ * because something could not be decided (then `why` tells what). An error is a failure of the
+ * system, and no verdict.
+ */
+VG_MUST_CHECK struct vg_error *vg_stacks_check_thread(struct vg_stacks *stacks, pid_t tid,
+						      const struct user_regs_struct *regs,
+						      const struct vg_code_range *ranges,
+						      size_t range_count, enum vg_verdict *verdict,
+						      struct vg_blocker *blocker, char **why);
+
+/* All suspended coroutines; stops at the first that is unsafe. *count is how many are live. */
+VG_MUST_CHECK struct vg_error *
+vg_stacks_check_coroutines(struct vg_stacks *stacks, const struct vg_code_range *ranges,
+			   size_t range_count, enum vg_verdict *verdict, struct vg_blocker *blocker,
+			   char **why, unsigned *count);
+
+/* Backtrace of a stopped thread for people, best effort; "function+0x12 (module)". */
+VG_MUST_CHECK struct vg_error *vg_stacks_backtrace(struct vg_stacks *stacks,
+						   const struct user_regs_struct *regs,
+						   char ***frames, size_t *count);
+
+#endif
