@@ -155,8 +155,8 @@ struct vg_error *vg_elf_read(const struct vg_elf *elf, uint64_t address, void *b
 	size_t stored = inside < phdr.p_filesz ? phdr.p_filesz - inside : 0;
 	if (stored > count)
 		stored = count;
-	if (stored && pread(elf->fd, buffer, stored, (off_t)(phdr.p_offset + inside)) !=
-			      (ssize_t)stored)
+	if (stored &&
+	    pread(elf->fd, buffer, stored, (off_t)(phdr.p_offset + inside)) != (ssize_t)stored)
 		return vg_error_new(VG_REFUSED, "%s ends before address 0x%lx; it is truncated",
 				    elf->path, (unsigned long)address);
 	return NULL;
@@ -170,9 +170,8 @@ Elf_Scn *vg_elf_section(const struct vg_elf *elf, const char *name, GElf_Shdr *s
 	if (elf_getshdrstrndx(elf->elf, &names) != 0)
 		return NULL;
 	while ((scn = elf_nextscn(elf->elf, scn))) {
-		const char *found = gelf_getshdr(scn, shdr)
-					    ? elf_strptr(elf->elf, names, shdr->sh_name)
-					    : NULL;
+		const char *found =
+			gelf_getshdr(scn, shdr) ? elf_strptr(elf->elf, names, shdr->sh_name) : NULL;
 		if (found && strcmp(found, name) == 0)
 			return scn;
 	}
