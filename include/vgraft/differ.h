@@ -18,9 +18,10 @@ struct vg_build_request {
 	const char *source; /* root of the source tree */
 	const char **diffs;
 	size_t diff_count;
-	const char *target;  /* ELF file */
-	const char *symbols; /* separate debug file or unstripped twin, or NULL */
-	const char *compdb;  /* compile_commands.json, or NULL: found in source or beside target */
+	const char *target;   /* ELF file */
+	const char *symbols;  /* separate debug file or unstripped twin, or NULL */
+	const char **compdbs; /* compile_commands.json; none: found in source or beside target */
+	size_t compdb_count;
 	const char *name;
 	const char *cve; /* or NULL */
 	const char **depends;

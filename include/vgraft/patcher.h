@@ -74,9 +74,8 @@ struct vg_result {
 	size_t blocker_count;
 	struct vg_hidden *hides;
 	size_t hide_count;
-	char **functions; /* names, for apply/revert/check */
-	size_t function_count;
-	char **notes; /* sentences for people */
+	struct vg_patch *object; /* revert: the object found in the target; owned; else NULL */
+	char **notes;		 /* sentences for people */
 	size_t note_count;
 };
 void vg_result_clear(struct vg_result *result);
@@ -97,11 +96,8 @@ struct vg_applied {
 	char *exe;
 	char *build_id; /* hex, of the primary module */
 	char *patch;
-	bool interrupted; /* false: applied */
-	char **functions;
-	char **files;	/* source file of each function */
-	uint8_t *kinds; /* enum vgp_function_kind of each function */
-	size_t function_count;
+	bool interrupted;	 /* false: applied */
+	struct vg_patch *object; /* as carried in the area: name, functions, files; owned */
 };
 struct vg_status {
 	struct vg_applied *applied;
@@ -115,7 +111,7 @@ void vg_status_clear(struct vg_status *status);
  */
 VG_MUST_CHECK struct vg_error *vg_find_targets(const struct vg_patch *patch, pid_t **pids,
 					       size_t *count);
-/* Processes in which a patch area is found. */
-VG_MUST_CHECK struct vg_error *vg_find_patched(pid_t **pids, size_t *count);
+/* Processes in which an area of the patch `name` is found; of any patch, if `name` is NULL. */
+VG_MUST_CHECK struct vg_error *vg_find_patched(const char *name, pid_t **pids, size_t *count);
 
 #endif
