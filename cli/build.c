@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vgraft/differ.h>
+
+#include "cli/list.h"
+#include "cli/report.h"
+#include "cli/verbs.h"
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "differ/capture.h"
+
+static const char usage[] =
+	"usage: vgraft build --source DIR --diff FILE --target ELF --name NAME -o OUT.vgp\n"
+	"                    [OPTION...] [-- BUILD COMMAND]\n"
+	"\n"
+	"Makes a patch object from a source diff and the program that runs.\n"
+	"\n"
+	"  --source DIR     the source tree that the target was built from\n"
+	"  --diff FILE      what to change (git diff or diff -u); may be repeated\n"
+	"  --target ELF     the program or shared library that runs\n"
+	"  --symbols ELF    its separate debug file, or an unstripped twin\n"
+	"  --compdb FILE    compile_commands.json (default: looked for in DIR and beside ELF)\n"
+	"  --name NAME      what the patch is called, [A-Za-z0-9._+-]{1,63}\n"
+	"  --cve ID         what it repairs; may be repeated\n"
+	"  --depends NAME   a patch that must be applied already; may be repeated\n"
+	"  --replace        takes out all other patches in the same stop\n"
+	"  --hooks FILE.c   hooks that run in the target; may be repeated\n"
+	"  --allow RULE     go on although the rule refuses; may be repeated\n"
+	"  --keep-temp      keep the private build directory and say where it is\n"
+	"  --explain        say why, for each decision\n"
+	"  --json           one object on standard output\n"
+	"  -o OUT.vgp       the patch object to write\n"
+	"\n"
+	"With a build command behind --, the compile commands are captured from running it.\n";
+
+struct build_options {
+	struct vg_build_request request;
+	struct vg_list diffs, compdbs, cves, depends, hooks, allow;
+	char *cve;
+	char *captured; /* compile_commands.json from `-- BUILD COMMAND` */
+	bool json, explain;
+};
+
+enum {
+	OPT_SOURCE = 256,
+	OPT_DIFF,
+	OPT_TARGET,
+	OPT_SYMBOLS,
+	OPT_COMPDB,
+	OPT_NAME,
+	OPT_CVE,
+	OPT_DEPENDS,
+	OPT_REPLACE,
+	OPT_HOOKS,
+	OPT_ALLOW,
+	OPT_KEEP_TEMP,
+	OPT_EXPLAIN,
+	OPT_JSON,
+	OPT_HELP,
+};
+
+static const struct option long_options[] = {
+	{"source", required_argument, NULL, OPT_SOURCE},
+	{"diff", required_argument, NULL, OPT_DIFF},
+	{"target", required_argument, NULL, OPT_TARGET},
+	{"symbols", required_argument, NULL, OPT_SYMBOLS},
+	{"compdb", required_argument, NULL, OPT_COMPDB},
+	{"name", required_argument, NULL, OPT_NAME},
+	{"cve", required_argument, NULL, OPT_CVE},
+	{"depends", required_argument, NULL, OPT_DEPENDS},
+	{"replace", no_argument, NULL, OPT_REPLACE},
+	{"hooks", required_argument, NULL, OPT_HOOKS},
+	{"allow", required_argument, NULL, OPT_ALLOW},
+	{"keep-temp", no_argument, NULL, OPT_KEEP_TEMP},
+	{"explain", no_argument, NULL, OPT_EXPLAIN},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"help", no_argument, NULL, OPT_HELP},
+	{0},
+};
+
+static void options_clear(struct build_options *options)
+{
+	vg_list_clear(&options->diffs);
+	vg_list_clear(&options->compdbs);
+	vg_list_clear(&options->cves);
+	vg_list_clear(&options->depends);
+	vg_list_clear(&options->hooks);
+	vg_list_clear(&options->allow);
+	free(options->cve);
+	vg_compdb_capture_remove(options->captured);
+}
+
+static void explain_line(void *context, const char *line)
+{
+	(void)context;
+	fprintf(stderr, "explain: %s\n", line);
+}
+
+static struct vg_error *take_list_option(struct build_options *options, int option)
+{
+	switch (option) {
+	case OPT_DIFF:
+		return vg_list_add_files(&options->diffs, "--diff", optarg);
+	case OPT_COMPDB:
+		return vg_list_add_files(&options->compdbs, "--compdb", optarg);
+	case OPT_CVE:
+		return vg_list_add(&options->cves, "--cve", optarg);
+	case OPT_DEPENDS:
+		return vg_list_add(&options->depends, "--depends", optarg);
+	case OPT_HOOKS:
+		return vg_list_add_files(&options->hooks, "--hooks", optarg);
+	case OPT_ALLOW:
+		return vg_list_add(&options->allow, "--allow", optarg);
+	}
+	return NULL;
+}
+
+static void take_plain_option(struct build_options *options, int option)
+{
+	struct vg_build_request *request = &options->request;
+
+	switch (option) {
+	case OPT_SOURCE:
+		request->source = optarg;
+		break;
+	case OPT_TARGET:
+		request->target = optarg;
+		break;
+	case OPT_SYMBOLS:
+		request->symbols = optarg;
+		break;
+	case OPT_NAME:
+		request->name = optarg;
+		break;
+	case OPT_REPLACE:
+		request->replace = true;
+		break;
+	case OPT_KEEP_TEMP:
+		request->keep_temp = true;
+		break;
+	case OPT_EXPLAIN:
+		request->explain = explain_line;
+		break;
+	case OPT_JSON:
+		options->json = true;
+		break;
+	case 'o':
+		request->output = optarg;
+		break;
+	}
+}
+
+static struct vg_error *check_required(const struct build_options *options)
+{
+	const struct vg_build_request *request = &options->request;
+
+	if (!request->source)
+		return vg_error_new(VG_USAGE, "--source DIR is missing");
+	if (!options->diffs.count)
+		return vg_error_new(VG_USAGE, "--diff FILE is missing");
+	if (!request->target)
+		return vg_error_new(VG_USAGE, "--target ELF is missing");
+	if (!request->name)
+		return vg_error_new(VG_USAGE, "--name NAME is missing");
+	if (!request->output)
+		return vg_error_new(VG_USAGE, "-o OUT.vgp is missing");
+	if (!vg_patch_name_is_valid(request->name))
+		return vg_error_new(VG_USAGE,
+				    "'%s' is no name for a patch; use 1 to 63 of A-Z a-z 0-9 . _ + "
+				    "- and begin with none of '.' and '-'",
+				    request->name);
+	return NULL;
+}
+
+static struct vg_error *join_cves(struct build_options *options)
+{
+	size_t length = 1;
+
+	if (!options->cves.count)
+		return NULL;
+	for (size_t i = 0; i < options->cves.count; i++)
+		length += strlen(options->cves.items[i]) + 1;
+	options->cve = calloc(1, length);
+	if (!options->cve)
+		return vg_error_no_memory();
+	for (size_t i = 0; i < options->cves.count; i++) {
+		if (i)
+			strcat(options->cve, ",");
+		strcat(options->cve, options->cves.items[i]);
+	}
+	options->request.cve = options->cve;
+	return NULL;
+}
+
+static void fill_lists(struct build_options *options)
+{
+	struct vg_build_request *request = &options->request;
+
+	request->diffs = (const char **)options->diffs.items;
+	request->diff_count = options->diffs.count;
+	request->compdbs = (const char **)options->compdbs.items;
+	request->compdb_count = options->compdbs.count;
+	request->depends = (const char **)options->depends.items;
+	request->depend_count = options->depends.count;
+	request->hooks = (const char **)options->hooks.items;
+	request->hook_count = options->hooks.count;
+	request->allow = (const char **)options->allow.items;
+	request->allow_count = options->allow.count;
+}
+
+/* `-- BUILD COMMAND`: runs it once under a recorder, and uses what it recorded. */
+static struct vg_error *capture(struct build_options *options, int argc, char **argv)
+{
+	if (optind == argc)
+		return NULL;
+	if (strcmp(argv[optind - 1], "--") != 0)
+		return vg_error_new(VG_USAGE, "build takes no argument '%s'", argv[optind]);
+	VG_TRY(vg_compdb_capture(argv + optind, options->request.source, &options->captured));
+	return vg_list_add_files(&options->compdbs, "--compdb", options->captured);
+}
+
+static int usage_error(struct vg_error *error)
+{
+	int code = vg_fail(error);
+
+	fputs(usage, stderr);
+	return code;
+}
+
+/* Returns -1 to go on, or an exit code. */
+static int parse(struct build_options *options, int argc, char **argv)
+{
+	struct vg_error *error;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+o:", long_options, NULL)) != -1) {
+		if (option == OPT_HELP) {
+			fputs(usage, stdout);
+			return VG_DONE;
+		}
+		if (option == '?') {
+			fputs(usage, stderr);
+			return VG_USAGE;
+		}
+		take_plain_option(options, option);
+		error = take_list_option(options, option);
+		if (error)
+			return usage_error(error);
+	}
+	error = check_required(options);
+	if (error)
+		return usage_error(error);
+	error = join_cves(options);
+	if (!error)
+		error = capture(options, argc, argv);
+	if (error)
+		return vg_fail(error);
+	fill_lists(options);
+	return -1;
+}
+
+static json_t *json_functions(const struct vg_build_result *result)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < result->function_count; i++) {
+		const struct vg_built_function *function = &result->functions[i];
+		json_t *object = json_object();
+
+		json_object_set_new(object, "name", vg_json_text(function->name));
+		json_object_set_new(object, "file", vg_json_text(function->file));
+		json_object_set_new(object, "kind",
+				    json_string(function->is_new ? "new" : "changed"));
+		json_object_set_new(object, "size", json_integer(function->bytes));
+		json_object_set_new(object, "parts",
+				    vg_json_strings(function->parts, function->part_count));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *json_reasons(const struct vg_build_result *result)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < result->reason_count; i++) {
+		const struct vg_reason *reason = &result->reasons[i];
+		json_t *object = json_object();
+
+		json_object_set_new(object, "rule", vg_json_text(reason->rule));
+		json_object_set_new(object, "function", vg_json_text(reason->function));
+		json_object_set_new(object, "file", vg_json_text(reason->file));
+		json_object_set_new(object, "line",
+				    reason->line ? json_integer(reason->line) : json_null());
+		json_object_set_new(object, "text", vg_json_text(reason->text));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *json_build(const struct build_options *options, const struct vg_build_result *result)
+{
+	json_t *object = json_object();
+	bool built = result->outcome == VG_BUILT;
+
+	json_object_set_new(object, "result", json_string(vg_build_word(result->outcome)));
+	json_object_set_new(object, "patch", vg_json_text(options->request.name));
+	json_object_set_new(object, "file",
+			    built ? vg_json_text(options->request.output) : json_null());
+	json_object_set_new(object, "bytes", json_integer((json_int_t)result->bytes));
+	json_object_set_new(object, "ms", json_real((double)(long)(result->ms * 10 + 0.5) / 10));
+	json_object_set_new(object, "build_id", vg_json_text(result->build_id));
+	json_object_set_new(object, "functions", json_functions(result));
+	json_object_set_new(object, "reasons", json_reasons(result));
+	json_object_set_new(object, "notes", vg_json_strings(result->notes, result->note_count));
+	return object;
+}
+
+/* An error without a rule (the diff does not apply, a file is missing) is a reason all the same. */
+static void add_error_reason(const struct vg_error *error, struct vg_build_result *result)
+{
+	if (result->reason_count)
+		return;
+	result->reasons = calloc(1, sizeof(*result->reasons));
+	if (!result->reasons)
+		return;
+	result->reason_count = 1;
+	result->reasons[0].rule = vg_error_rule(error);
+	result->reasons[0].text = strdup(vg_error_text(error));
+}
+
+static void say_success(const struct build_options *options, const struct vg_build_result *result)
+{
+	if (result->outcome == VG_UNCHANGED) {
+		vg_say("unchanged: the diff changes no machine code; no patch was written");
+		return;
+	}
+	vg_say("built %s: %lu bytes, %zu functions, %.0f ms", options->request.output,
+	       (unsigned long)result->bytes, result->function_count, result->ms);
+	for (size_t i = 0; i < result->function_count; i++)
+		fprintf(stderr, "  %-7s %s (%s), %u bytes\n",
+			result->functions[i].is_new ? "new" : "changed", result->functions[i].name,
+			result->functions[i].file, result->functions[i].bytes);
+}
+
+static int run(const struct build_options *options)
+{
+	struct vg_build_result result = {0};
+	struct vg_error *error = vg_build(&options->request, &result);
+	int code = VG_DONE;
+
+	for (size_t i = 0; i < result.note_count; i++)
+		vg_say("note: %s", result.notes[i]);
+	if (result.temp)
+		vg_say("the private build directory was kept: %s", result.temp);
+	if (error) {
+		result.outcome =
+			vg_error_code(error) == VG_REFUSED ? VG_BUILD_REFUSED : VG_BUILD_FAILED;
+		add_error_reason(error, &result);
+		code = vg_fail(error);
+	} else {
+		say_success(options, &result);
+	}
+	if (options->json && vg_print_json(json_build(options, &result)))
+		code = VG_FAILED;
+	vg_build_result_clear(&result);
+	return code;
+}
+
+int vg_verb_build(int argc, char **argv)
+{
+	_cleanup_(options_clear) struct build_options options = {0};
+	int code = parse(&options, argc, argv);
+
+	return code >= 0 ? code : run(&options);
+}
