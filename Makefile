@@ -16,7 +16,7 @@ endif
 
 # SAN=1 builds everything with AddressSanitizer and UndefinedBehaviorSanitizer, in a folder of its own.
 ifdef SAN
-B        := $(B)/san
+override B := $(B)/san
 SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
@@ -60,14 +60,16 @@ $(B)/%.o: %.c Makefile
 	@echo "  CC $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/lib.a $(ARCHIVES)
-	@$(CC) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS) $(CHECK_LIBS)
+# A test links the parts whose headers it includes, and what these use.
+TESTS      := $(call sources,tests/unit) $(call sources,tests/live) $(call sources,tests/bench)
+OF_DIFFER  := $(patsubst %.c,$(B)/%,$(shell grep -lE '"differ/|vgraft/differ\.h' $(TESTS) /dev/null))
+OF_PATCHER := $(patsubst %.c,$(B)/%,$(shell grep -lE '"patcher/|vgraft/patcher\.h' $(TESTS) /dev/null))
 
-$(B)/tests/live/%: $(B)/tests/live/%.o $(B)/tests/lib.a $(ARCHIVES)
-	@$(CC) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS) $(CHECK_LIBS)
-
-$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/tests/lib.a $(ARCHIVES)
-	@$(CC) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS) $(CHECK_LIBS)
+$(UNIT) $(LIVE) $(BENCH): $(B)/%: $(B)/%.o $(B)/tests/lib.a $(B)/common.a
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/tests/lib.a $(filter %/differ.a %/patcher.a,$^) \
+		$(B)/common.a $(TOOL_LIBS) $(CHECK_LIBS)
+$(OF_DIFFER): $(B)/differ.a
+$(OF_PATCHER): $(B)/patcher.a
 
 .SECONDARY:
 

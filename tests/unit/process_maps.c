@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "common/process_maps.h"
+#include "tests/lib/suite.h"
+
+static const char text[] =
+	"00400000-00401000 r--p 00000000 fe:01 123                    /usr/bin/a b (deleted)\n"
+	"00401000-00402000 r-xp 00001000 fe:01 123                    /usr/bin/a b\n"
+	"7f0000000000-7f0000001000 rw-p 00000000 00:00 0 \n"
+	"7f0000001000-7f0000002000 rw-s 00000000 00:05 9              /dev/zero\n"
+	"7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0              [stack]\n"
+	"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0      [vsyscall]\n";
+
+START_TEST(each_field_of_a_mapping_is_read)
+{
+	_cleanup_(vg_maps_clear) struct vg_maps maps = {0};
+
+	ck_assert_ptr_null(vg_maps_parse(text, &maps));
+	ck_assert_uint_eq(maps.count, 6);
+	ck_assert_str_eq(maps.maps[0].path, "/usr/bin/a b");
+	ck_assert(maps.maps[0].deleted);
+	ck_assert(!maps.maps[1].deleted);
+	ck_assert_uint_eq(maps.maps[1].offset, 0x1000);
+	ck_assert_uint_eq(maps.maps[1].inode, 123);
+	ck_assert(maps.maps[1].executable && !maps.maps[1].writable);
+	ck_assert(vg_map_is_anonymous(&maps.maps[2]));
+	ck_assert(maps.maps[3].shared && !vg_map_is_anonymous(&maps.maps[3]));
+	ck_assert(!vg_map_is_anonymous(&maps.maps[4]));
+}
+END_TEST
+
+START_TEST(an_address_finds_its_mapping_and_a_hole_finds_none)
+{
+	_cleanup_(vg_maps_clear) struct vg_maps maps = {0};
+
+	ck_assert_ptr_null(vg_maps_parse(text, &maps));
+	ck_assert_ptr_null(vg_maps_find(&maps, 0x3fffff));
+	ck_assert_ptr_eq(vg_maps_find(&maps, 0x400000), &maps.maps[0]);
+	ck_assert_ptr_eq(vg_maps_find(&maps, 0x401fff), &maps.maps[1]);
+	ck_assert_ptr_null(vg_maps_find(&maps, 0x402000));
+	ck_assert_ptr_eq(vg_maps_find(&maps, 0xffffffffff600000), &maps.maps[5]);
+}
+END_TEST
+
+START_TEST(a_line_that_is_no_mapping_is_an_error)
+{
+	static const char *const lines[] = {
+		"hello\n",
+		"00401000-00400000 r--p 00000000 fe:01 123 /backwards\n",
+		"00400000-00401000 r-\n",
+		"00400000-00401000 r--p 00000000 fe:01\n",
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct vg_maps maps;
+		struct vg_error *error = vg_maps_parse(lines[i], &maps);
+
+		ck_assert_int_eq(vg_error_code(error), VG_FAILED);
+		ck_assert_uint_eq(maps.count, 0);
+		vg_error_free(error);
+	}
+}
+END_TEST
+
+START_TEST(the_maps_of_a_live_process_hold_its_own_code)
+{
+	_cleanup_(vg_maps_clear) struct vg_maps maps = {0};
+
+	ck_assert_ptr_null(vg_maps_read(getpid(), &maps));
+	const struct vg_map *map = vg_maps_find(&maps, (uint64_t)(uintptr_t)vg_maps_read);
+	ck_assert_ptr_nonnull(map);
+	ck_assert(map->executable && vg_map_is_file(map));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("process_maps");
+	TCase *tcase = tcase_create("process_maps");
+
+	tcase_add_test(tcase, each_field_of_a_mapping_is_read);
+	tcase_add_test(tcase, an_address_finds_its_mapping_and_a_hole_finds_none);
+	tcase_add_test(tcase, a_line_that_is_no_mapping_is_an_error);
+	tcase_add_test(tcase, the_maps_of_a_live_process_hold_its_own_code);
+	suite_add_tcase(suite, tcase);
+	return vg_suite_run(suite);
+}
