@@ -37,7 +37,7 @@ LIVE     := $(patsubst %.c,$(B)/%,$(call sources,tests/live))
 BENCH    := $(patsubst %.c,$(B)/%,$(call sources,tests/bench))
 
 .PHONY: all
-all: $(B)/vgraft $(B)/vgraft-vmm compile_commands.json
+all: $(B)/vgraft $(B)/vgraft-vmm $(B)/compile_commands.json
 
 $(B)/common.a: $(call objects,common)
 $(B)/differ.a: $(call objects,differ)
@@ -74,6 +74,74 @@ $(OF_PATCHER): $(B)/patcher.a
 .SECONDARY:
 
 include $(wildcard tests/*/*.mk)
+
+# ---- the door: every target below may be given on a machine with nothing but git and make
+
+BUILD_DEPS := gcc libc6-dev make binutils libelf-dev libdwarf-dev libcapstone-dev libjansson-dev libsodium-dev
+TEST_DEPS  := check libsubunit-dev clang-14 clang libclang-rt-14-dev bear ninja-build strace gdb zstd cpio \
+              e2fsprogs busybox-static util-linux procps libseccomp-dev git patch man-db
+LINT_DEPS  := clang-format clang-tidy cppcheck shellcheck
+
+.PHONY: deps
+deps:
+	@tests/lib/install-packages $(BUILD_DEPS) $(TEST_DEPS) $(LINT_DEPS)
+
+.PHONY: check check-run check-san check-corpus
+check: deps
+	@$(MAKE) --no-print-directory check-run
+check-run: all $(UNIT) $(LIVE) $(CHECK_PROGRAMS)
+	@VGRAFT_BUILD=$(B) tests/run $(UNIT) $(CHECK_PROGRAMS) $(LIVE)
+
+.PHONY: demo demo-run
+demo: deps
+	@$(MAKE) --no-print-directory demo-run
+demo-run: all $(B)/tests/live/demo $(DEMO_PROGRAMS)
+	@VGRAFT_BUILD=$(B) $(B)/tests/live/demo
+
+.PHONY: bench bench-run
+bench: deps
+	@$(MAKE) --no-print-directory bench-run
+bench-run: all $(BENCH) $(BENCH_PROGRAMS)
+	@for program in $(BENCH) ; do VGRAFT_BUILD=$(B) $$program || exit 1; done
+
+.PHONY: install
+install: $(B)/vgraft $(B)/vgraft-vmm
+	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/include/vgraft
+	install -m 755 $(B)/vgraft $(B)/vgraft-vmm $(DESTDIR)$(prefix)/bin
+	install -m 644 include/vgraft/*.h $(DESTDIR)$(prefix)/include/vgraft
+	install -m 644 docs/*.1 $(DESTDIR)$(prefix)/share/man/man1
+
+ALL_C := $(sort $(foreach folder,common differ patcher cli vmm include/vgraft tests/unit tests/lib tests/live \
+	tests/bench tests/fuzz tests/corpus,$(wildcard $(folder)/*.c $(folder)/*.h)) $(wildcard tests/guest/*.[ch]))
+
+.PHONY: format lint lint-run
+format:
+	clang-format -i $(ALL_C)
+lint: deps
+	@$(MAKE) --no-print-directory lint-run
+lint-run: $(B)/compile_commands.json
+	@tests/lint $(B) $(ALL_C)
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+# ---- compile_commands.json: for editors, for clang-tidy, and for `vgraft build` on ourselves
+
+TOOL_SOURCES := $(foreach folder,common differ patcher cli vmm,$(call sources,$(folder)))
+TEST_SOURCES := $(foreach folder,tests/lib tests/unit tests/live tests/bench,$(call sources,$(folder)))
+
+.PHONY: FORCE
+$(B)/compile_commands.json: FORCE
+	@mkdir -p $(@D)
+	@separator='['; for file in $(TOOL_SOURCES) $(TEST_SOURCES); do \
+		object="$(B)/$${file%.c}.o"; \
+		printf '%s\n{"directory": "%s", "file": "%s", "output": "%s", "command": "%s"}' \
+			"$$separator" '$(CURDIR)' "$$file" "$$object" \
+			"$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $$object $$file"; \
+		separator=','; \
+	done > $@.new; printf '\n]\n' >> $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 DEPFILES := $(shell [ ! -d $(B) ] || find $(B) -name '*.d' -not -path '$(B)/san/*' 2>/dev/null)
 -include $(DEPFILES)
