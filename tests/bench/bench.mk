@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# The floor program stands alone: no header and no archive of the project.
+$(B)/tests/bench/floor/floor: tests/bench/floor/floor.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o $@ $<
+
+BENCH_PROGRAMS += $(B)/tests/bench/floor/floor
