@@ -4,8 +4,9 @@
  * concerned?
  *
  * 1. Scan: every word of the live stack, and every register, is compared with the ranges. No hit:
- *    safe. A word that equals the first address of a range is a pointer to a function, not a
- *    return address, and no hit.
+ *    safe. A word that equals the first address of an entry is a pointer to a function, not a
+ *    return address, and no hit; one that equals the end of a range is a hit (return address of a
+ *    call that does not return).
  * 2. On a hit: unwind with CFI (.eh_frame, read from the mapped files, cached). Only if the whole
  *    chain unwinds to the outermost frame and no frame's instruction pointer lies in a range are
  *    the hits stale words, and the thread safe.
@@ -80,6 +81,13 @@ VG_MUST_CHECK struct vg_error *
 vg_stacks_check_coroutines(struct vg_stacks *stacks, const struct vg_code_range *ranges,
 			   size_t range_count, enum vg_verdict *verdict, struct vg_blocker *blocker,
 			   char **why, unsigned *count);
+
+/*
+ * After the stop, target running: replaces the backtrace of a blocker of the last stop, which the
+ * stop could only write as "module+0x1234", by "function+0x12 (module)" as far as the files that
+ * the target maps have symbols. Best effort; of no weight for any verdict.
+ */
+void vg_stacks_name_blocker(struct vg_stacks *stacks, struct vg_blocker *blocker);
 
 /* Backtrace of a stopped thread for people, best effort; "function+0x12 (module)". */
 VG_MUST_CHECK struct vg_error *vg_stacks_backtrace(struct vg_stacks *stacks,

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the unwind information of a target lies.
+ *
+ * It is read from the target's memory, not from its files: .eh_frame_hdr and .eh_frame are mapped
+ * with the code that they describe, so that a file which was replaced, lies in another mount
+ * namespace or never existed (the vdso, a patch area) makes no difference. Pages of modules are
+ * cached until the target maps other code.
+ *
+ * Thread context: any; a refresh reads the maps and may be done in a stop when it must.
+ */
+#ifndef PATCHER_UNWIND_MODULES_H
+#define PATCHER_UNWIND_MODULES_H
+
+#include "common/process_maps.h"
+#include "patcher/cfi.h"
+#include "patcher/stack_check.h"
+
+struct unwind_module {
+	uint64_t start, end; /* of the executable mapping */
+	uint64_t bias;
+	struct cfi_table table; /* without read and context; eh_frame = 0: it has none */
+};
+
+struct unwind_page;
+
+struct unwind_modules {
+	pid_t pid;
+	pid_t reader; /* a thread that is known to be there */
+	struct vg_maps maps;
+	struct vg_code_area *areas;
+	size_t area_count;
+	struct unwind_module *modules;
+	size_t module_count;
+	struct unwind_page **pages; /* hash table by address */
+	size_t page_count;
+};
+
+void unwind_modules_open(struct unwind_modules *modules, pid_t pid);
+void unwind_modules_close(struct unwind_modules *modules);
+
+/* Rereads the maps; what was learned of modules is kept if the code mappings are the same. */
+VG_MUST_CHECK struct vg_error *unwind_modules_refresh(struct unwind_modules *modules);
+VG_MUST_CHECK struct vg_error *unwind_modules_set_areas(struct unwind_modules *modules,
+							const struct vg_code_area *areas,
+							size_t count);
+
+/* The table for the code at `pc`; false: there is none. */
+bool unwind_modules_find(struct unwind_modules *modules, uint64_t pc, struct cfi_table *table);
+
+/* Reads all unwind information of the modules met so far, so that a stop need not. */
+void unwind_modules_load(struct unwind_modules *modules);
+
+/* "module+0x1234", or "0x…" for code of no module. NULL: no memory. */
+char *unwind_modules_name(const struct unwind_modules *modules, uint64_t pc);
+
+#endif
