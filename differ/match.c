@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "differ/match.h"
+
+#include <string.h>
+#include <vgraft/rules.h>
+
+#include "common/error.h"
+#include "differ/match_check.h"
+
+/* The best that a failed search can say: how far the nearest candidate agreed. */
+struct attempt {
+	uint64_t address;  /* of the candidate */
+	uint64_t agreed;   /* bytes */
+	const char *why;   /* "at offset 0x…, …" */
+	size_t candidates; /* looked at */
+};
+
+struct search {
+	struct vg_matcher *matcher;
+	struct vg_item *item;
+	struct vg_listing *listing;
+	VG_LIST(uint64_t) found;
+	struct attempt best;
+};
+
+static const char *describe_line(struct search *search, const struct vg_line *line,
+				 uint64_t address)
+{
+	const struct vg_target *target = search->matcher->target;
+	uint64_t at = line->instruction.address, left = search->item->size - at;
+	uint64_t count = left < VG_MAX_INSTRUCTION ? left : VG_MAX_INSTRUCTION;
+	const uint8_t *bytes = vg_target_bytes(target, address + at, count);
+	char mine[128], theirs[128] = "(nothing)";
+
+	vg_instruction_text(search->matcher->decoder, vg_item_bytes(search->item) + at, count, at,
+			    mine, sizeof(mine));
+	if (bytes)
+		vg_instruction_text(search->matcher->decoder, bytes, count, address + at, theirs,
+				    sizeof(theirs));
+	return vg_arena_printf(search->matcher->arena,
+			       "at offset 0x%llx the source compiles to \"%s\", the binary has "
+			       "\"%s\"",
+			       (unsigned long long)at, mine, theirs);
+}
+
+static void note_attempt(struct search *search, const struct vg_line *line, uint64_t address,
+			 const char *why)
+{
+	uint64_t agreed = line->instruction.address;
+
+	if (search->best.address && agreed <= search->best.agreed)
+		return;
+	search->best.address = address;
+	search->best.agreed = agreed;
+	search->best.why = why ?: describe_line(search, line, address);
+}
+
+/* Step 2 for one candidate. */
+static bool matches_at(struct search *search, uint64_t address)
+{
+	const struct vg_target *target = search->matcher->target;
+	const uint8_t *code = vg_item_bytes(search->item);
+	const uint8_t *bytes = vg_target_bytes(target, address, search->item->size);
+	struct vg_site_value values[2];
+
+	if (!bytes || !vg_target_is_code(target, address))
+		return false;
+	search->best.candidates++;
+	for (size_t i = 0; i < search->listing->count; i++) {
+		const struct vg_line *line = &search->listing->lines[i];
+		uint64_t at = line->instruction.address;
+		const char *why = NULL;
+
+		if (vg_site_read(line, code + at, bytes + at, address + at, values) &&
+		    vg_match_agrees(search->matcher, line, values, &why))
+			continue;
+		note_attempt(search, line, address, why);
+		return false;
+	}
+	return true;
+}
+
+static struct vg_error *try_candidate(struct search *search, uint64_t address)
+{
+	for (size_t i = 0; i < search->found.count; i++)
+		if (search->found.at[i] == address)
+			return NULL;
+	if (!matches_at(search, address))
+		return NULL;
+	return vg_list_push(search->matcher->arena, &search->found, address) ? NULL
+									     : vg_error_no_memory();
+}
+
+static bool is_function_symbol(const struct vg_symbol *symbol)
+{
+	uint8_t type = GELF_ST_TYPE(symbol->sym.st_info);
+
+	return symbol->sym.st_shndx != SHN_UNDEF && symbol->sym.st_value &&
+	       (type == STT_FUNC || type == STT_NOTYPE || type == STT_GNU_IFUNC);
+}
+
+/* STT_FILE holds what the compiler was given or the last part of it. */
+bool vg_symbol_is_of_file(const struct vg_symbol *symbol, const char *file)
+{
+	const char *mine = symbol->file ? strrchr(symbol->file, '/') : NULL;
+	const char *other = strrchr(file, '/');
+
+	if (!symbol->file)
+		return false;
+	mine = mine ? mine + 1 : symbol->file;
+	return !strcmp(mine, other ? other + 1 : file);
+}
+
+static bool is_under_file(const struct vg_symbol **named, size_t count, const char *file)
+{
+	for (size_t i = 0; i < count; i++)
+		if (vg_symbol_is_of_file(named[i], file))
+			return true;
+	return false;
+}
+
+/* Step 1, by name. Returns whether the target knows the name at all. */
+static struct vg_error *try_names(struct search *search, bool *is_known)
+{
+	size_t count;
+	const char *file = search->item->object->file;
+	const struct vg_symbol **named =
+		vg_target_named(search->matcher->target, search->item->name, &count);
+	bool scoped = vg_item_is_local(search->item) && is_under_file(named, count, file);
+
+	*is_known = false;
+	for (size_t i = 0; i < count; i++) {
+		if (!is_function_symbol(named[i]) ||
+		    (scoped && !vg_symbol_is_of_file(named[i], file)))
+			continue;
+		*is_known = true;
+		VG_TRY(try_candidate(search, named[i]->sym.st_value));
+	}
+	return NULL;
+}
+
+/* Step 1, by length. */
+static struct vg_error *try_all_functions(struct search *search)
+{
+	const struct vg_target *target = search->matcher->target;
+
+	for (size_t i = 0; i < target->functions.count; i++) {
+		const struct vg_span *span = &target->functions.at[i];
+
+		if (span->end - span->start == search->item->size)
+			VG_TRY(try_candidate(search, span->start));
+	}
+	return NULL;
+}
+
+static struct vg_error *run_search(struct search *search, bool *is_known)
+{
+	VG_TRY(vg_listing_get(search->matcher->decoder, search->item, &search->listing));
+	VG_TRY(try_names(search, is_known));
+	if (!*is_known)
+		VG_TRY(try_all_functions(search));
+	return NULL;
+}
+
+static const char *candidates_text(struct search *search)
+{
+	struct vg_arena *arena = search->matcher->arena;
+	const char *text = "";
+
+	for (size_t i = 0; i < search->found.count && i < 4; i++)
+		text = vg_arena_printf(arena, "%s%s0x%llx", text, i ? ", " : "",
+				       (unsigned long long)search->found.at[i])
+			       ?: text;
+	if (search->found.count > 4)
+		text = vg_arena_printf(arena, "%s, …", text) ?: text;
+	return text;
+}
+
+static void explain_failure(struct search *search, bool is_known, struct vg_match *match)
+{
+	struct vg_arena *arena = search->matcher->arena;
+	const char *name = search->item->name, *path = search->matcher->target->elf->path;
+
+	match->rule = VG_RULE_MISMATCH;
+	if (search->found.count > 1) {
+		match->rule = VG_RULE_AMBIGUOUS;
+		match->why = vg_arena_printf(
+			arena, "the code of %s lies at %zu places in %s (%s); give --symbols", name,
+			search->found.count, path, candidates_text(search));
+	} else if (search->best.why) {
+		match->why = vg_arena_printf(
+			arena,
+			"the source of %s is not what %s was built from: %s; use the source and "
+			"the compiler of this build",
+			name, path, search->best.why);
+	} else {
+		match->why = vg_arena_printf(
+			arena, "%s %s; use the source, flags and compiler of this build", name,
+			is_known ? vg_arena_printf(arena, "is of another size in %s", path)
+				 : vg_arena_printf(arena, "was not found in %s", path));
+	}
+}
+
+static struct vg_error *note_sites(struct search *search, uint64_t address,
+				   const struct vg_object *owner)
+{
+	const uint8_t *code = vg_item_bytes(search->item);
+	const uint8_t *bytes =
+		vg_target_bytes(search->matcher->target, address, search->item->size);
+	struct vg_site_value values[2];
+
+	for (size_t i = 0; i < search->listing->count; i++) {
+		const struct vg_line *line = &search->listing->lines[i];
+		uint64_t at = line->instruction.address;
+
+		if (!vg_site_read(line, code + at, bytes + at, address + at, values))
+			continue;
+		for (unsigned r = 0; r < line->reference_count; r++)
+			if (values[r].is_known)
+				VG_TRY(vg_match_note_site(search->matcher, owner, line, r,
+							  &values[r], search->item));
+	}
+	return NULL;
+}
+
+static struct vg_error *search_plain(struct search *search, struct vg_object *plain)
+{
+	struct search again = {.matcher = search->matcher};
+	bool is_known;
+
+	again.item = plain ? vg_object_item_named(plain, search->item->name) : NULL;
+	if (!again.item || !vg_item_is_function(again.item))
+		return NULL;
+	VG_TRY(run_search(&again, &is_known));
+	if (again.found.count == 1)
+		*search = again;
+	return NULL;
+}
+
+struct vg_error *vg_match_function(struct vg_matcher *matcher, struct vg_item *item,
+				   struct vg_object *plain, struct vg_match **match)
+{
+	struct search search = {.matcher = matcher, .item = item};
+	bool is_known = false;
+
+	*match = item->match;
+	if (*match)
+		return NULL;
+	*match = item->match = vg_arena_alloc(matcher->arena, 1, sizeof(**match));
+	if (!*match)
+		return vg_error_no_memory();
+	VG_TRY(run_search(&search, &is_known));
+	if (!search.found.count)
+		VG_TRY(search_plain(&search, plain));
+	if (search.found.count != 1) {
+		explain_failure(&search, is_known, *match);
+		return NULL;
+	}
+	(*match)->found = true;
+	(*match)->address = search.found.at[0];
+	(*match)->bytes = search.item->size;
+	return note_sites(&search, search.found.at[0], item->object);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Run-pre matching: where the code of a pre object lies in the target.
+ *
+ *   1. Candidates are what the symbol table calls by the function's name (under the unit's
+ *      STT_FILE, if the function is static); without such a symbol, every function of the target
+ *      that is as long (.eh_frame).
+ *   2. A candidate matches if its bytes are those of the object, fields of relocations aside, and
+ * if what it refers to agrees: strings and constants by content, names that the target knows by
+ *      address, what other matched code said.
+ *   3. One match is the place. None: the object made with the project's own flags (no section for
+ *      each function) gets a try; short branches may differ between the two.
+ *   4. What the matched code refers to is noted with the items as sites.
+ */
+#ifndef DIFFER_MATCH_H
+#define DIFFER_MATCH_H
+
+#include "differ/site.h"
+#include "differ/target_binary.h"
+
+struct vg_match {
+	bool found;
+	uint64_t address, bytes;
+	const char *rule; /* not found: VG_RULE_MISMATCH or VG_RULE_AMBIGUOUS */
+	const char *why;  /* not found: a sentence */
+};
+
+struct vg_matcher {
+	struct vg_arena *arena;
+	struct vg_decoder *decoder;
+	struct vg_target *target;
+};
+
+/*
+ * Finds a function (or a .cold piece) of the pre object; `plain` may be NULL. The answer stays
+ * with the item. Not finding it is no error: see the answer.
+ */
+VG_MUST_CHECK struct vg_error *vg_match_function(struct vg_matcher *matcher, struct vg_item *item,
+						 struct vg_object *plain, struct vg_match **match);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What matched code must agree with beyond its bytes, and what it says about other items. */
+#ifndef DIFFER_MATCH_CHECK_H
+#define DIFFER_MATCH_CHECK_H
+
+#include "differ/match.h"
+
+/*
+ * Does what the line refers to in the target agree with what is known of it? Strings and constants
+ * must have the same content, symbols that the target exports the same address. *why is set
+ * when the answer is no.
+ */
+bool vg_match_agrees(struct vg_matcher *matcher, const struct vg_line *line,
+		     const struct vg_site_value values[2], const char **why);
+
+/* Notes a value with the item of `owner` (the pre object) that reference `r` of the line means. */
+VG_MUST_CHECK struct vg_error *vg_match_note_site(struct vg_matcher *matcher,
+						  const struct vg_object *owner,
+						  const struct vg_line *line, unsigned r,
+						  const struct vg_site_value *value,
+						  struct vg_item *user);
+
+bool vg_symbol_is_of_file(const struct vg_symbol *symbol, const char *file);
+
+#endif
