@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+#
+# The corpus: programs with a diff beside them, run by a harness that drives the vgraft command.
+
+CORPUS_HARNESS := $(B)/tests/corpus/harness
+
+$(CORPUS_HARNESS): $(call objects,tests/corpus) $(B)/common.a
+	@$(CC) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS)
+
+# Every program in every configuration; `make check` runs each in its own.
+.PHONY: check-corpus
+check-corpus: $(CORPUS_HARNESS) $(B)/vgraft
+	$(CORPUS_HARNESS) --matrix

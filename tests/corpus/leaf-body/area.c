@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "area.h"
+
+int area(int side)
+{
+	return side * side;
+}

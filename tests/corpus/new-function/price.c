@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int price(int units);
+
+int price(int units)
+{
+	return units;
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "units.h"
+
+int right(int value)
+{
+	return value * 3;
+}

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+int left(int value);
+int right(int value);
