@@ -18,6 +18,7 @@
  */
 #include "tests/guest/block.h"
 #include "tests/guest/disk.h"
+#include "tests/guest/kernel.h"
 #include "tests/guest/user.h"
 
 #define MAX_DEPTH	 16
@@ -281,6 +282,7 @@ static void wait_for_answers(void)
 		relax();
 	else
 		disk_sleep(&stream.disk);
+	VG_REPORT_SET(counters()->interrupts, kernel_disk_interrupts);
 	look_for_lost();
 }
 
