@@ -16,7 +16,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 
-#define LOOK_MS     10   /* how often a condition that no descriptor announces is looked at */
+#define LOOK_MS	    10	 /* how often a condition that no descriptor announces is looked at */
 #define SAID_LENGTH 1500 /* how much of the child's last words an error quotes */
 
 enum { READ_END, WRITE_END };
@@ -80,7 +80,7 @@ static struct vg_error *prepare_capture(struct vg_capture *capture, int fd)
 struct vg_error *vg_process_start(const char *const argv[], struct vg_process **out)
 {
 	_cleanup_process_ struct vg_process *process = calloc(1, sizeof(*process));
-	int pipes[3][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
 
 	if (!process)
 		return vg_error_no_memory();
@@ -145,9 +145,9 @@ static void reap(struct vg_process *process)
 struct vg_error *vg_process_pump(struct vg_process *process, int milliseconds)
 {
 	struct pollfd watched[] = {
-		{ .fd = process->output.fd, .events = POLLIN },
-		{ .fd = process->messages.fd, .events = POLLIN },
-		{ .fd = process->reaped ? -1 : process->pidfd, .events = POLLIN },
+		{.fd = process->output.fd, .events = POLLIN},
+		{.fd = process->messages.fd, .events = POLLIN},
+		{.fd = process->reaped ? -1 : process->pidfd, .events = POLLIN},
 	};
 
 	if (poll(watched, 3, milliseconds) < 0 && errno != EINTR)
@@ -166,10 +166,11 @@ static const char *last_words(const struct vg_capture *capture)
 
 static struct vg_error *wait_failed(const struct vg_process *process, const char *what)
 {
-	return vg_error_new(VG_FAILED,
-			    "%s while waiting for %s; its output ends in:\n%s\nits messages end in:\n%s",
-			    process->reaped ? "the process ended" : "nothing happened for too long",
-			    what, last_words(&process->output), last_words(&process->messages));
+	return vg_error_new(
+		VG_FAILED,
+		"%s while waiting for %s; its output ends in:\n%s\nits messages end in:\n%s",
+		process->reaped ? "the process ended" : "nothing happened for too long", what,
+		last_words(&process->output), last_words(&process->messages));
 }
 
 struct vg_error *vg_process_wait(struct vg_process *process, bool (*done)(void *), void *argument,
@@ -214,7 +215,7 @@ static bool is_text_there(void *argument)
 struct vg_error *vg_process_wait_text(struct vg_process *process, struct vg_capture *capture,
 				      size_t from, const char *text, size_t *found)
 {
-	struct text_wait wait = { .capture = capture, .from = from, .text = text };
+	struct text_wait wait = {.capture = capture, .from = from, .text = text};
 
 	VG_TRY(vg_process_wait(process, is_text_there, &wait, text));
 	if (found)
@@ -259,8 +260,8 @@ void vg_process_close_input(struct vg_process *process)
 
 int vg_process_exit_code(const struct vg_process *process)
 {
-	return WIFSIGNALED(process->status) ? 128 + WTERMSIG(process->status) :
-					      WEXITSTATUS(process->status);
+	return WIFSIGNALED(process->status) ? 128 + WTERMSIG(process->status)
+					    : WEXITSTATUS(process->status);
 }
 
 static void capture_free(struct vg_capture *capture)
