@@ -32,6 +32,7 @@ static struct vmm_error *terminal_make_raw(struct console *console)
 				       "cannot ask for the terminal's mode");
 	raw = console->saved;
 	cfmakeraw(&raw);
+	raw.c_oflag |= OPOST; /* our own messages go to the same terminal */
 	if (tcsetattr(console->input_fd, TCSANOW, &raw) < 0)
 		return vmm_error_errno(VMM_EXIT_FAILED, errno,
 				       "cannot put the terminal in raw mode");

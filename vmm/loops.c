@@ -48,10 +48,10 @@ void *console_loop(void *argument)
 
 void main_loop(struct machine *machine)
 {
-	struct pollfd fds[2];
+	struct pollfd fds[MACHINE_WAITS];
 
 	do {
 		machine_prepare_wait(machine, fds);
-		poll(fds, 2, -1);
+		poll(fds, MACHINE_WAITS, -1);
 	} while (machine_turn(machine, fds));
 }

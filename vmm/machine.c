@@ -67,6 +67,8 @@ static struct vmm_error *disk_create(struct machine *machine, unsigned index,
 	disk->image.fd = disk->transport.kick_fd = -1;
 	machine->disks[machine->disk_count++] = disk;
 	VMM_TRY(virtio_blk_create(disk, index, option->path, option->readonly, &machine->memory));
+	disk->transport.number = index;
+	disk->transport.notices = &machine->notices;
 	irq_connect(machine, &disk->transport.irq, machine_disk_irq(index));
 	device_add(&machine->mmio, address, VIRTIO_MMIO_SIZE, &virtio_mmio_ops, &disk->transport);
 	return kvm_add_notify(&machine->kvm, disk->transport.kick_fd,
@@ -112,7 +114,8 @@ static struct vmm_error *vcpu_count_check(const struct machine *machine)
 			     machine->vcpu_count, machine->kvm.vcpus_max);
 }
 
-struct vmm_error *machine_create(struct machine *machine, const struct options *options)
+struct vmm_error *machine_create(struct machine *machine, const struct options *options,
+				 void (*print)(const char *sentence))
 {
 	*machine = (struct machine){
 		.version = MACHINE_VERSION,
@@ -120,9 +123,12 @@ struct vmm_error *machine_create(struct machine *machine, const struct options *
 		.vcpu_count = options->cpus,
 		.console = {.wake_fd = -1},
 		.ending = {.event_fd = -1},
+		.notices = {.event_fd = -1},
+		.print = print,
 		.signal_fd = -1,
 	};
 	VMM_TRY(ending_create(&machine->ending));
+	VMM_TRY(notices_create(&machine->notices));
 	VMM_TRY(kvm_create(&machine->kvm));
 	VMM_TRY(vcpu_count_check(machine));
 	VMM_TRY(guest_memory_create(&machine->memory, options->memory, options->memory_file));
@@ -147,6 +153,7 @@ void machine_destroy(struct machine *machine)
 	kvm_destroy(&machine->kvm);
 	guest_memory_destroy(&machine->memory);
 	event_destroy(&machine->signal_fd);
+	notices_destroy(&machine->notices);
 	ending_destroy(&machine->ending);
 }
 
@@ -240,20 +247,40 @@ static void threads_stop(struct machine *machine)
 	console_stop(&machine->console);
 }
 
-void machine_prepare_wait(struct machine *machine, struct pollfd fds[2])
+enum { WAIT_ENDING, WAIT_SIGNAL, WAIT_NOTICES };
+
+void machine_prepare_wait(struct machine *machine, struct pollfd fds[MACHINE_WAITS])
 {
-	fds[0] = (struct pollfd){.fd = machine->ending.event_fd, .events = POLLIN};
-	fds[1] = (struct pollfd){.fd = machine->signal_fd, .events = POLLIN};
+	fds[WAIT_ENDING] = (struct pollfd){.fd = machine->ending.event_fd, .events = POLLIN};
+	fds[WAIT_SIGNAL] = (struct pollfd){.fd = machine->signal_fd, .events = POLLIN};
+	fds[WAIT_NOTICES] = (struct pollfd){.fd = machine->notices.event_fd, .events = POLLIN};
 }
 
-bool machine_turn(struct machine *machine, const struct pollfd fds[2])
+static void signal_take(struct machine *machine)
 {
 	struct signalfd_siginfo info;
 
-	if (fds[1].revents && read(machine->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		machine->ending.signal = (int)info.ssi_signo;
-		ending_request(&machine->ending, ENDING_SIGNAL, NULL);
-	}
+	if (read(machine->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	machine->ending.signal = (int)info.ssi_signo;
+	ending_request(&machine->ending, ENDING_SIGNAL, NULL);
+}
+
+static void notices_print(struct machine *machine)
+{
+	const char *text;
+
+	while ((text = notices_take(&machine->notices)))
+		machine->print(text);
+}
+
+bool machine_turn(struct machine *machine, const struct pollfd fds[MACHINE_WAITS])
+{
+	if (fds[WAIT_SIGNAL].revents)
+		signal_take(machine);
+	if (fds[WAIT_NOTICES].revents)
+		event_clear(machine->notices.event_fd);
+	notices_print(machine);
 	return ending_reason(&machine->ending) == ENDING_NONE;
 }
 
@@ -266,5 +293,6 @@ struct vmm_error *machine_run(struct machine *machine)
 	if (!error)
 		main_loop(machine);
 	threads_stop(machine);
+	notices_print(machine);
 	return error;
 }

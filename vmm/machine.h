@@ -14,6 +14,7 @@
 #include "vmm/guest_memory.h"
 #include "vmm/i8042.h"
 #include "vmm/kvm.h"
+#include "vmm/notices.h"
 #include "vmm/options.h"
 #include "vmm/power.h"
 #include "vmm/rtc_cmos.h"
@@ -42,12 +43,14 @@ struct machine {
 	struct vcpu *vcpus;
 	struct console console;
 	struct ending ending;
+	struct notices notices;
+	void (*print)(const char *sentence); /* prints a notice; main thread only */
 	int signal_fd;
 	atomic_bool stopping;
 };
 
-struct vmm_error *machine_create(struct machine *machine,
-				 const struct options *options) VMM_MUST_CHECK;
+struct vmm_error *machine_create(struct machine *machine, const struct options *options,
+				 void (*print)(const char *sentence)) VMM_MUST_CHECK;
 void machine_destroy(struct machine *machine);
 
 /* Runs the guest to its end; machine->ending says which. An error: it could not be started. */
@@ -58,8 +61,9 @@ uint64_t machine_disk_address(unsigned index);
 uint32_t machine_disk_irq(unsigned index);
 
 /* The two halves of one turn of main's loop. False: the machine has ended. */
-void machine_prepare_wait(struct machine *machine, struct pollfd fds[2]);
-bool machine_turn(struct machine *machine, const struct pollfd fds[2]);
+#define MACHINE_WAITS 3
+void machine_prepare_wait(struct machine *machine, struct pollfd fds[MACHINE_WAITS]);
+bool machine_turn(struct machine *machine, const struct pollfd fds[MACHINE_WAITS]);
 
 bool machine_is_stopping(struct machine *machine);
 

@@ -2,6 +2,7 @@
 #include "vmm/rtc_cmos.h"
 
 #include "vmm/clock.h"
+#include "vmm/replaceable.h"
 
 #include <stdbool.h>
 
@@ -44,7 +45,7 @@ void rtc_cmos_prepare(struct rtc_cmos *rtc, const struct guest_memory *memory, u
  * The periodic flag's time from the rate in register A (data sheet, table 5). Rates 1 and 2
  * repeat 8 and 9; rate 0 is no rate.
  */
-static uint64_t period_of_rate(unsigned rate)
+static VMM_REPLACEABLE uint64_t period_of_rate(unsigned rate)
 {
 	if (rate == 0)
 		return 0;
@@ -221,7 +222,7 @@ static void clock_cell_write(struct rtc_state *state, unsigned cell, uint8_t val
 		time_cells_take(state);
 }
 
-static void rtc_cell_write(struct rtc_state *state, unsigned cell, uint8_t value)
+static VMM_REPLACEABLE void rtc_cell_write(struct rtc_state *state, unsigned cell, uint8_t value)
 {
 	if (cell == CELL_A)
 		register_a_write(state, value);

@@ -33,11 +33,16 @@ static int ending_status(const struct ending *ending)
 	return ending->reason == ENDING_FAILED ? VMM_EXIT_FAILED : VMM_EXIT_DONE;
 }
 
+static void notice_print(const char *sentence)
+{
+	fprintf(stderr, "vgraft-vmm: %s\n", sentence);
+}
+
 static struct vmm_error *guest_run(struct machine *machine, const struct options *options)
 {
 	struct boot boot;
 
-	VMM_TRY(machine_create(machine, options));
+	VMM_TRY(machine_create(machine, options, notice_print));
 	VMM_TRY(boot_load(&boot, machine, options));
 	if (options->json)
 		report_started(stderr, machine, &boot);

@@ -3,6 +3,7 @@
 
 #include "vmm/clock.h"
 #include "vmm/event.h"
+#include "vmm/replaceable.h"
 
 #include <linux/serial_reg.h>
 
@@ -61,7 +62,7 @@ static unsigned character_bits(uint8_t lcr)
  * The speed that the divisor latch and LCR give. Guests write the latch a byte at a time, so it
  * passes through 0 on the way from one speed to another; the line then keeps its old speed.
  */
-static void serial_set_speed(struct serial_state *state)
+static VMM_REPLACEABLE void serial_set_speed(struct serial_state *state)
 {
 	if (state->divisor == 0)
 		return;
@@ -247,7 +248,8 @@ static uint8_t serial_register_read(struct serial *serial, uint64_t offset)
 	}
 }
 
-static void serial_register_write(struct serial *serial, uint64_t offset, uint8_t value)
+static VMM_REPLACEABLE void serial_register_write(struct serial *serial, uint64_t offset,
+						  uint8_t value)
 {
 	struct serial_state *state = &serial->state;
 

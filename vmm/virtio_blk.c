@@ -14,6 +14,7 @@
 #include "vmm/virtio_blk.h"
 
 #include "vmm/event.h"
+#include "vmm/replaceable.h"
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -163,8 +164,10 @@ static void chain_fill(struct virtio_chain *chain, const void *data, uint64_t le
  * Does one request and returns its status. *written grows by the bytes put into the guest's
  * buffers. Everything that the disk does goes through here.
  */
-static uint8_t virtio_blk_request(struct virtio_blk *disk, struct virtio_chain *chain,
-				  const struct virtio_blk_outhdr *header, uint32_t *written)
+static VMM_REPLACEABLE uint8_t virtio_blk_request(struct virtio_blk *disk,
+						  struct virtio_chain *chain,
+						  const struct virtio_blk_outhdr *header,
+						  uint32_t *written)
 {
 	uint64_t room = chain->writable_bytes;
 	uint8_t status;

@@ -2,6 +2,7 @@
 #include "vmm/virtio_mmio.h"
 
 #include "vmm/event.h"
+#include "vmm/replaceable.h"
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
@@ -61,6 +62,9 @@ void virtio_notify_driver(struct virtio_mmio *device, struct virtqueue *queue)
 static void device_break(struct virtio_mmio *device, const char *fault)
 {
 	device->fault = fault;
+	if (device->notices)
+		notices_post(device->notices, "%s %u waits to be reset: the guest gave it %s",
+			     device->class->name, device->number, fault);
 	device->state.status |= STATUS_DEVICE_NEEDS_RESET;
 	if (device->state.status & VIRTIO_CONFIG_S_DRIVER_OK)
 		interrupt_raise(device, VIRTIO_MMIO_INT_CONFIG);
@@ -278,7 +282,8 @@ static void write_queue_register(struct virtio_mmio *device, uint64_t offset, ui
 }
 
 /* The registers that shape the device. Both locks held. */
-static void register_write(struct virtio_mmio *device, uint64_t offset, uint32_t value)
+static VMM_REPLACEABLE void register_write(struct virtio_mmio *device, uint64_t offset,
+					   uint32_t value)
 {
 	struct virtio_mmio_state *state = &device->state;
 

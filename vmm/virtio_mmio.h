@@ -16,6 +16,7 @@
 
 #include "vmm/device.h"
 #include "vmm/irq_line.h"
+#include "vmm/notices.h"
 #include "vmm/virtqueue.h"
 
 #include <pthread.h>
@@ -56,7 +57,9 @@ struct virtio_mmio {
 	uint64_t features; /* offered */
 	const void *config;
 	struct virtqueue queues[VIRTIO_QUEUES_MAX];
-	const char *fault; /* why the device asks for a reset; NULL while it is well */
+	unsigned number;	 /* of the device, for notices */
+	struct notices *notices; /* NULL: nobody listens (unit tests) */
+	const char *fault;	 /* why the device asks for a reset; NULL while it is well */
 };
 
 extern const struct device_ops virtio_mmio_ops;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/virtqueue.h"
 
+#include "vmm/replaceable.h"
+
 #include <string.h>
 
 /* One load of a value that the guest may change at any time. */
@@ -27,15 +29,15 @@ static bool is_aligned(const struct virtqueue_state *state)
 	       state->device_area % 4 == 0;
 }
 
-const char *virtqueue_activate(struct virtqueue *queue)
+VMM_REPLACEABLE const char *virtqueue_activate(struct virtqueue *queue)
 {
 	struct virtqueue_state *state = &queue->state;
 	uint64_t size = state->size;
 
 	if (!is_valid_size(state->size))
-		return "the queue size is not a power of two up to 256";
+		return "a queue size that is not a power of two up to 256";
 	if (!is_aligned(state))
-		return "a queue area is not aligned";
+		return "a queue area that is not aligned";
 
 	queue->descriptors = guest_memory_at(queue->memory, state->descriptor_area,
 					     size * sizeof(struct vring_desc));
@@ -46,7 +48,7 @@ const char *virtqueue_activate(struct virtqueue *queue)
 				sizeof(struct vring_used) + size * sizeof(struct vring_used_elem) +
 					sizeof(uint16_t));
 	if (!queue->descriptors || !queue->avail || !queue->used)
-		return "a queue area is outside the guest's memory";
+		return "a queue area outside its memory";
 	state->next_avail = 0;
 	state->next_used = 0;
 	state->ready = 1;
@@ -78,7 +80,7 @@ static const char *chain_add(const struct virtqueue *queue, struct virtio_chain 
 	if (!writable && chain->writable > 0)
 		return "a readable descriptor behind a writable one";
 	if (!host)
-		return "a descriptor outside the guest's memory";
+		return "a descriptor outside its memory";
 	if (descriptor->len == 0)
 		return NULL;
 	if (count == VIRTQUEUE_SIZE_MAX)
@@ -93,7 +95,8 @@ static const char *chain_add(const struct virtqueue *queue, struct virtio_chain 
 	return NULL;
 }
 
-const char *virtqueue_walk(const struct virtqueue *queue, uint16_t head, struct virtio_chain *chain)
+VMM_REPLACEABLE const char *virtqueue_walk(const struct virtqueue *queue, uint16_t head,
+					   struct virtio_chain *chain)
 {
 	uint16_t index = head;
 
@@ -115,8 +118,8 @@ const char *virtqueue_walk(const struct virtqueue *queue, uint16_t head, struct 
 	return "a descriptor chain without an end";
 }
 
-enum virtqueue_result virtqueue_pop(struct virtqueue *queue, struct virtio_chain *chain,
-				    const char **fault)
+VMM_REPLACEABLE enum virtqueue_result virtqueue_pop(struct virtqueue *queue,
+						    struct virtio_chain *chain, const char **fault)
 {
 	struct virtqueue_state *state = &queue->state;
 	/* Acquire: the ring entry and its descriptors were written before the index. */
@@ -126,7 +129,7 @@ enum virtqueue_result virtqueue_pop(struct virtqueue *queue, struct virtio_chain
 	if (pending == 0)
 		return VIRTQUEUE_EMPTY;
 	if (pending > state->size) {
-		*fault = "the available index ran ahead by more than the queue size";
+		*fault = "an available index that ran ahead by more than the queue size";
 		return VIRTQUEUE_FAULTY;
 	}
 
