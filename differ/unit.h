@@ -13,14 +13,27 @@
 #include <vgraft/error.h>
 
 struct vg_unit {
-	char *file;	   /* source file, relative to the source tree (or absolute, if outside) */
-	char *pre_object;  /* compiled from the source as it is, -ffunction-sections -fdata-sections
-			    */
+	char *file; /* source file, relative to the source tree (or absolute, if outside) */
+	/*
+	 * Compiled from the source as it is, with the project's flags and -ffunction-sections
+	 * -fdata-sections, and -g2 if those have no full debug information.
+	 */
+	char *pre_object;
 	char *post_object; /* compiled from the patched source, same flags, lines re-synchronised */
-	char *pre_object_plain; /* as it is, with the project's own flags: the oracle for old bytes
-				 */
-	char *compiler; /* producer as the compiler tells it, e.g. "GNU C17 12.2.0" or "clang …" */
+	/*
+	 * As it is, with the project's own flags: the oracle for old bytes. Where those have
+	 * -ffunction-sections -fdata-sections and -g themselves it is pre_object.
+	 */
+	char *pre_object_plain;
+	/*
+	 * What the compiler writes into .comment, e.g. "GCC: (Debian 12.2.0-14) 12.2.0", so that it
+	 * can be compared with the target's; the first line of --version where there is none.
+	 */
+	char *compiler;
 	bool lto_dropped; /* the project's flags had -flto */
+	char *output;	  /* the object that the project's build makes of it (absolute), or NULL.
+			   * One source compiled with different flags gives several units of the same
+			   * file, e.g. libtool's with and without -fPIC: the target has one of them. */
 };
 
 struct vg_units {
@@ -29,8 +42,10 @@ struct vg_units {
 	char *directory; /* the private directory in which everything lies */
 	char **notes;	 /* sentences for people, e.g. "-flto dropped for …" */
 	size_t note_count;
+	/* No units: the diffs touch nothing but what is never compiled (documentation, …). */
 	char **touched; /* files that the diffs touch, relative to the source tree */
 	size_t touched_count;
+	struct vg_unit_plan *plan; /* of the source half: flags and folders for one more file */
 };
 
 /*
