@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+
+int original(int value, int base);
+int other(int value, int base);
+
+int main(void)
+{
+	char line[64];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		printf("%d\n", original(atoi(line), 9) + other(atoi(line), 0) + (original == other));
+		fflush(stdout);
+	}
+	return 0;
+}

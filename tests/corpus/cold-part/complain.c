@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "complain.h"
+
+int complain(int value)
+{
+	return value;
+}

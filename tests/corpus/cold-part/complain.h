@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+__attribute__((cold)) int complain(int value);

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+int ask(void);
+int helper(void);
+
+int ask(void)
+{
+	return helper() - 4;
+}

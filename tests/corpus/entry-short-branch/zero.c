@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int zero(void);
+
+int zero(void)
+{
+	return -1;
+}

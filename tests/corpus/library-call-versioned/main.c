@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+
+double curve(double value);
+
+int main(void)
+{
+	char line[64];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		printf("%.3f\n", curve(atof(line)));
+		fflush(stdout);
+	}
+	return 0;
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int visits(int value);
+
+int visits(int value)
+{
+	return value;
+}

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+struct parts {
+	long thousands, rest, check;
+};
+struct parts split(long value);

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int hook(int value);
+
+__attribute__((weak)) int hook(int value)
+{
+	return value + 1;
+}
