@@ -33,6 +33,7 @@ struct vg_instruction {
 	uint8_t flow;		     /* enum vg_flow */
 	bool is_padding;	     /* nop in any length, xchg %ax,%ax; not endbr64 */
 	bool is_rip_relative;	     /* has a memory operand relative to the next instruction */
+	bool is_unmovable;	     /* depends on where it stands in another way (xbegin) */
 	bool is_lea;		     /* computes an address and does not access memory */
 	uint8_t displacement_offset; /* of the 4-byte RIP displacement, if is_rip_relative */
 	uint8_t branch_offset;	     /* of the displacement of a direct branch */

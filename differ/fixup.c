@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the relocations of the post object to fixes of the pieces that were copied from it. What a
+ * fix needs may bring further pieces along; the queue ends when nothing new comes up.
+ */
+#include <string.h>
+
+#include "common/error.h"
+#include "differ/patch_build.h"
+
+/* One reference of a piece: where it stands and what it wants. */
+struct use {
+	struct vg_piece *piece;
+	const struct vg_line *line; /* NULL in data */
+	struct vg_item *item;
+	int64_t offset;	  /* in the item */
+	uint32_t type;	  /* R_X86_64_* */
+	uint32_t field;	  /* offset in the piece */
+	int64_t distance; /* from the field to what PC-relative values count from */
+};
+
+static struct vg_error *unsupported(const struct use *use, const char *why)
+{
+	return vg_error_new(VG_REFUSED,
+			    "%s: %s refers to %s in a way that cannot be carried into a patch "
+			    "(relocation type %u): %s",
+			    use->piece->item->object->file, vg_item_text(use->piece->item),
+			    use->item ? vg_item_text(use->item) : "an absolute address", use->type,
+			    why);
+}
+
+static bool is_branch(const struct use *use)
+{
+	return use->line && use->line->instruction.branch_bytes;
+}
+
+static struct vg_error *add_fix(struct vg_patch_build *build, const struct use *use,
+				struct vg_fix fix)
+{
+	fix.offset = use->field;
+	fix.name = vg_item_text(use->item);
+	if ((fix.type == VGP_ABS32 || fix.type == VGP_ABS32S) && fix.kind == VG_SPOT_PIECE)
+		build->flags |= VGP_LOW_2G;
+	memset(use->piece->bytes + use->field, 0,
+	       fix.type == VGP_ABS64 || fix.type == VGP_PC64 ? 8 : 4);
+	return vg_piece_add_fix(build, use->piece, fix);
+}
+
+static struct vg_fix to_piece(uint8_t type, struct vg_piece *piece, int64_t addend)
+{
+	return (struct vg_fix){
+		.type = type, .kind = VG_SPOT_PIECE, .piece = piece, .addend = addend};
+}
+
+static struct vg_fix to_module(uint8_t type, uint64_t address, int64_t addend)
+{
+	return (struct vg_fix){
+		.type = type, .kind = VG_SPOT_MODULE, .address = address, .addend = addend};
+}
+
+static int64_t pc_addend(const struct use *use)
+{
+	return use->offset - use->distance;
+}
+
+static struct vg_error *fix_relative(struct vg_patch_build *build, const struct use *use,
+				     struct vg_reach *reach)
+{
+	struct vg_piece *stub;
+
+	if (reach->piece) {
+		VG_TRY(vg_piece_of(build, reach->piece->pair, reach->piece->item, use->offset,
+				   &stub));
+		return add_fix(build, use, to_piece(VGP_PC32, stub, pc_addend(use) - stub->from));
+	}
+	if (is_branch(use) && reach->has_call)
+		return add_fix(build, use, to_module(VGP_PC32, reach->call, pc_addend(use)));
+	if (reach->has_address)
+		return add_fix(build, use, to_module(VGP_PC32, reach->address, pc_addend(use)));
+	if (!is_branch(use))
+		return unsupported(use, "it lies in another module, out of reach; compile with "
+					"-fPIC or refer to it from the target first");
+	VG_TRY(vg_stub_for(build, use->item, reach, &stub));
+	return add_fix(build, use, to_piece(VGP_PC32, stub, pc_addend(use)));
+}
+
+static struct vg_error *fix_absolute(struct vg_patch_build *build, const struct use *use,
+				     struct vg_reach *reach, uint8_t type)
+{
+	struct vg_piece *piece;
+	struct vg_reach import = *reach;
+
+	if (reach->piece) {
+		VG_TRY(vg_piece_of(build, reach->piece->pair, reach->piece->item, use->offset,
+				   &piece));
+		return add_fix(build, use, to_piece(type, piece, use->offset - piece->from));
+	}
+	if (reach->has_address)
+		return add_fix(build, use, to_module(type, reach->address, use->offset));
+	if (type != VGP_ABS64)
+		return unsupported(use, "its address does not fit; compile with -fPIC");
+	if (!import.has_import)
+		VG_TRY(vg_reach_import(build, use->item, &import));
+	return add_fix(build, use,
+		       (struct vg_fix){.type = type,
+				       .kind = VG_SPOT_IMPORT,
+				       .import = import.import,
+				       .addend = use->offset});
+}
+
+/*
+ * mov foo@GOTPCREL(%rip), %r -> lea foo(%rip), %r, as a linker does (System V ABI x86-64, B.2): no
+ * slot, and the instruction stays as long as it was.
+ */
+static bool can_become_lea(const struct use *use, const struct vg_reach *reach)
+{
+	return (use->type == R_X86_64_REX_GOTPCRELX || use->type == R_X86_64_GOTPCRELX) &&
+	       (reach->piece || reach->has_address) && use->field >= 2 && !use->offset &&
+	       use->piece->bytes[use->field - 2] == 0x8b;
+}
+
+/* call *foo@GOTPCREL(%rip) -> addr32 call foo; jmp *foo -> nop-prefixed jmp, 6 bytes each */
+static bool can_become_direct(const struct use *use, const struct vg_reach *reach)
+{
+	return use->type == R_X86_64_GOTPCRELX &&
+	       (reach->piece || reach->has_address || reach->has_call) && use->field >= 2 &&
+	       !use->offset && use->piece->bytes[use->field - 2] == 0xff &&
+	       (use->piece->bytes[use->field - 1] == 0x15 ||
+		use->piece->bytes[use->field - 1] == 0x25);
+}
+
+static struct vg_error *fix_direct(struct vg_patch_build *build, const struct use *use,
+				   struct vg_reach *reach)
+{
+	uint8_t *opcode = use->piece->bytes + use->field - 2;
+
+	opcode[0] = 0x67; /* address-size prefix: without effect on a direct branch */
+	opcode[1] = opcode[1] == 0x15 ? 0xe8 : 0xe9;
+	if (reach->piece)
+		return add_fix(build, use, to_piece(VGP_PC32, reach->piece, pc_addend(use)));
+	return add_fix(build, use,
+		       to_module(VGP_PC32, reach->has_call ? reach->call : reach->address,
+				 pc_addend(use)));
+}
+
+static struct vg_error *fix_slot(struct vg_patch_build *build, const struct use *use,
+				 struct vg_reach *reach)
+{
+	struct vg_piece *slot;
+
+	if (use->offset)
+		return unsupported(use, "an offset behind a GOT slot");
+	if (can_become_direct(use, reach))
+		return fix_direct(build, use, reach);
+	if (reach->has_slot && use->type != R_X86_64_GOTTPOFF)
+		return add_fix(build, use, to_module(VGP_PC32, reach->slot, pc_addend(use)));
+	if (can_become_lea(use, reach)) {
+		use->piece->bytes[use->field - 2] = 0x8d;
+		return fix_relative(build, use, reach);
+	}
+	VG_TRY(vg_slot_for(build, use->item, reach, &slot));
+	return add_fix(build, use, to_piece(VGP_PC32, slot, pc_addend(use)));
+}
+
+static struct vg_error *fix_thread_local(struct vg_patch_build *build, const struct use *use,
+					 struct vg_reach *reach)
+{
+	if (use->type == R_X86_64_GOTTPOFF && reach->has_slot)
+		return add_fix(build, use, to_module(VGP_PC32, reach->slot, pc_addend(use)));
+	if (!reach->has_tpoff || !build->target->is_executable)
+		return vg_error_refuse(VG_RULE_THREAD_LOCAL,
+				       "%s: the place of the thread-local variable %s is not fixed "
+				       "in %s",
+				       use->piece->item->object->file, vg_item_text(use->item),
+				       build->target->elf->path);
+	if (use->type == R_X86_64_GOTTPOFF)
+		return fix_slot(build, use, reach);
+	return add_fix(
+		build, use,
+		(struct vg_fix){.type = use->type == R_X86_64_TPOFF64 ? VGP_TPOFF64 : VGP_TPOFF32,
+				.addend = reach->tpoff + use->offset});
+}
+
+static bool is_thread_local_model(uint32_t type)
+{
+	switch (type) {
+	case R_X86_64_TLSGD:
+	case R_X86_64_TLSLD:
+	case R_X86_64_DTPOFF32:
+	case R_X86_64_DTPOFF64:
+	case R_X86_64_DTPMOD64:
+	case R_X86_64_GOTPC32_TLSDESC:
+	case R_X86_64_TLSDESC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static struct vg_error *fix_use(struct vg_patch_build *build, const struct use *use,
+				struct vg_reach *reach)
+{
+	switch (use->type) {
+	case VG_RESOLVED_BY_ASSEMBLER:
+	case R_X86_64_PC32:
+	case R_X86_64_PLT32:
+		return fix_relative(build, use, reach);
+	case R_X86_64_GOTPCREL:
+	case R_X86_64_GOTPCRELX:
+	case R_X86_64_REX_GOTPCRELX:
+		return fix_slot(build, use, reach);
+	case R_X86_64_32:
+		return fix_absolute(build, use, reach, VGP_ABS32);
+	case R_X86_64_32S:
+		return fix_absolute(build, use, reach, VGP_ABS32S);
+	case R_X86_64_64:
+		return fix_absolute(build, use, reach, VGP_ABS64);
+	case R_X86_64_TPOFF32:
+	case R_X86_64_TPOFF64:
+	case R_X86_64_GOTTPOFF:
+		return fix_thread_local(build, use, reach);
+	default:
+		break;
+	}
+	if (is_thread_local_model(use->type))
+		return vg_error_refuse(VG_RULE_THREAD_LOCAL,
+				       "%s: %s reaches the thread-local variable %s through the "
+				       "dynamic linker (general or local dynamic model), which is "
+				       "not supported yet; compile with -ftls-model=initial-exec",
+				       use->piece->item->object->file,
+				       vg_item_text(use->piece->item), vg_item_text(use->item));
+	return unsupported(use, "not supported");
+}
+
+/* A place inside a function, not the function: only code of the patch itself may go there. */
+static struct vg_error *fix_label(struct vg_patch_build *build, const struct use *use)
+{
+	struct vg_reach reach = {0};
+
+	if (!vg_is_included(build, use->item) && !vg_item_is_part(use->item))
+		return unsupported(use, "a place inside a function that is not in the patch");
+	VG_TRY(vg_piece_of(build, use->piece->pair, use->item, 0, &reach.piece));
+	return fix_use(build, use, &reach);
+}
+
+/* In a table of labels the function's first instruction is a label too. */
+static bool is_label(const struct use *use)
+{
+	if (!vg_item_is_function(use->item))
+		return false;
+	if (use->offset)
+		return true;
+	return !use->line && use->piece->item->kind == VG_ITEM_ANONYMOUS;
+}
+
+static struct vg_error *make_fix(struct vg_patch_build *build, const struct use *use)
+{
+	struct vg_reach *reach;
+
+	if (!use->item)
+		return unsupported(use, "it has no name");
+	if (is_label(use))
+		return fix_label(build, use);
+	VG_TRY(vg_reach(build, use->piece->pair, use->item, &reach));
+	return fix_use(build, use, reach);
+}
+
+/* What the assembler resolved inside the function moves along; but a call means the function. */
+static bool stays_inside(const struct vg_item *item, const struct vg_line *line,
+			 const struct vg_reference *reference)
+{
+	bool is_call = line->instruction.flow == VG_FLOW_CALL && !reference->offset;
+
+	return reference->type == VG_RESOLVED_BY_ASSEMBLER && reference->item == item &&
+	       (!is_call || !item->twin);
+}
+
+static struct vg_error *fix_code(struct vg_patch_build *build, struct vg_piece *piece)
+{
+	struct vg_listing *listing;
+
+	VG_TRY(vg_listing_get(build->decoder, piece->item, &listing));
+	for (size_t i = 0; i < listing->count; i++) {
+		const struct vg_line *line = &listing->lines[i];
+
+		for (unsigned r = 0; r < line->reference_count; r++) {
+			const struct vg_reference *reference = &line->references[r];
+			struct use use = {
+				.piece = piece,
+				.line = line,
+				.item = reference->item,
+				.offset = reference->offset,
+				.type = reference->type,
+				.field = (uint32_t)line->instruction.address + reference->field,
+				.distance = line->instruction.size - reference->field,
+			};
+
+			if (stays_inside(piece->item, line, reference))
+				continue;
+			if (reference->bytes != 4 && use.type != R_X86_64_64)
+				return unsupported(&use, "the field is too small");
+			VG_TRY(make_fix(build, &use));
+		}
+	}
+	return NULL;
+}
+
+static struct vg_error *fix_data(struct vg_patch_build *build, struct vg_piece *piece)
+{
+	size_t count;
+	struct vg_object_reloc *relocs = vg_item_relocs(piece->item, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t at = (int64_t)(relocs[i].offset - piece->item->offset) - piece->from;
+		struct use use = {.piece = piece, .type = relocs[i].type, .field = (uint32_t)at};
+		bool relative = vg_reloc_is_pc_relative(use.type);
+
+		if (at < 0 || at >= (int64_t)piece->size || use.type == R_X86_64_NONE)
+			continue;
+		/* Entries of a relative table count from its start. */
+		use.distance = relative ? -at : 0;
+		if (!vg_reloc_target(&relocs[i], use.distance, &use.item, &use.offset))
+			use.item = NULL;
+		VG_TRY(make_fix(build, &use));
+	}
+	return NULL;
+}
+
+struct vg_error *vg_pieces_complete(struct vg_patch_build *build)
+{
+	for (size_t i = 0; i < build->queue.count; i++) {
+		struct vg_piece *piece = build->queue.at[i];
+
+		if (vg_item_is_function(piece->item))
+			VG_TRY(fix_code(build, piece));
+		else if (piece->bytes)
+			VG_TRY(fix_data(build, piece));
+	}
+	build->queue.count = 0;
+	return NULL;
+}

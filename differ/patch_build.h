@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run of the object half: what is known about the units and the target, and the patch as it
+ * grows. The stages, each a file:
+ *
+ *   changes     which functions are in the patch, and why
+ *   safety      what cannot be made safe by replacing code
+ *   match       the old code of these functions is in the target, byte for byte
+ *   reach       how the patch refers to everything that the new code uses
+ *   piece       copies of code and data that go into the patch, with their fixes
+ *   entry       the displaced instructions of each changed function
+ *   unwind      .eh_frame for the new code
+ *   image       segments: where each piece lies; fixes become bytes or relocations
+ *   emit        the records of the patch object
+ */
+#ifndef DIFFER_PATCH_BUILD_H
+#define DIFFER_PATCH_BUILD_H
+
+#include <vgraft/differ.h>
+#include <vgraft/patch.h>
+#include <vgraft/rules.h>
+
+#include "differ/correlate.h"
+#include "differ/instruction_compare.h"
+#include "differ/match.h"
+#include "differ/unit.h"
+
+struct vg_pair {
+	const struct vg_unit *unit;
+	struct vg_object *pre, *post, *plain; /* plain may be NULL */
+};
+
+/* Where a fix points to. */
+enum vg_spot_kind { VG_SPOT_NONE, VG_SPOT_MODULE, VG_SPOT_PIECE, VG_SPOT_IMPORT };
+
+struct vg_fix {
+	uint32_t offset; /* in the piece */
+	uint8_t type;	 /* enum vgp_reloc_type */
+	enum vg_spot_kind kind;
+	struct vg_piece *piece;
+	uint64_t address; /* in the module */
+	uint32_t import;  /* index */
+	int64_t addend;
+	const char *name; /* for people */
+};
+
+/* Pieces lie in their segment in the order of their kinds. */
+enum vg_piece_kind {
+	VG_PIECE_FUNCTION,
+	VG_PIECE_PART,
+	VG_PIECE_DISPLACED,
+	VG_PIECE_STUB,
+	VG_PIECE_SLOT,
+	VG_PIECE_DATA,
+	VG_PIECE_UNWIND,
+	VG_PIECE_VARIABLE, /* the DATA segment */
+};
+
+/* A run of bytes that the patch brings. */
+struct vg_piece {
+	enum vg_piece_kind kind;
+	struct vg_pair *pair;
+	struct vg_item *item; /* of the post object, or NULL */
+	int64_t from;	      /* offset in the item that it starts with */
+	uint8_t *bytes;	      /* NULL: zero */
+	uint64_t size, align;
+	VG_LIST(struct vg_fix) fixes;
+	const char *name;
+	uint64_t key;	 /* slots and stubs: what they are for */
+	uint32_t offset; /* in the segment, once laid out */
+	size_t order;
+};
+
+/* How the patch refers to an item of the post object. */
+struct vg_reach {
+	bool has_address, has_call, has_slot, has_tpoff, has_import;
+	uint64_t address, call, slot;
+	int64_t tpoff;
+	uint32_t import;
+	struct vg_piece *piece;
+	const char *how; /* for --explain */
+};
+
+struct vg_import {
+	const char *name, *soname, *version;
+	uint16_t flags;
+	uint64_t slot;
+};
+
+/* A changed or new function; parts are found through their parent. */
+struct vg_change {
+	struct vg_pair *pair;
+	struct vg_item *pre; /* NULL: new */
+	struct vg_item *post;
+	struct vg_match *match; /* of pre */
+	struct vg_difference difference;
+	struct vg_piece *piece, *displaced;
+	uint8_t entry_bytes;
+};
+
+struct vg_patch_build {
+	struct vg_arena *arena;
+	const struct vg_build_request *request;
+	struct vg_build_result *result;
+	struct vg_decoder *decoder;
+	struct vg_target *target;
+	struct vg_matcher matcher;
+	struct vg_pair *pairs;
+	size_t pair_count;
+	VG_LIST(struct vg_change *) changes;
+	VG_LIST(struct vg_piece *) pieces;
+	VG_LIST(struct vg_piece *) queue; /* pieces whose fixes are still to be made */
+	VG_LIST(struct vg_import) imports;
+	VG_LIST(struct vg_item *) hooks; /* functions of hook files, by when - 1 */
+	uint16_t flags;			 /* enum vgp_header_flags */
+};
+
+/* explain.c */
+void vg_explain(struct vg_patch_build *build, const char *format, ...) VG_PRINTF(2, 3);
+VG_MUST_CHECK struct vg_error *vg_note(struct vg_patch_build *build, const char *format, ...)
+	VG_PRINTF(2, 3);
+bool vg_is_allowed(const struct vg_patch_build *build, const char *rule);
+/*
+ * A refusal by a rule: kept in the result's reasons. NULL if --allow names the rule, which gives
+ * a note instead; otherwise the error to return.
+ */
+VG_MUST_CHECK struct vg_error *vg_refuse(struct vg_patch_build *build, const char *rule,
+					 const char *function, const char *file, unsigned line,
+					 const char *format, ...) VG_PRINTF(6, 7);
+
+/* changes.c */
+VG_MUST_CHECK struct vg_error *vg_changes_find(struct vg_patch_build *build);
+bool vg_is_included(const struct vg_patch_build *build, const struct vg_item *post);
+
+/* safety.c */
+VG_MUST_CHECK struct vg_error *vg_safety_check(struct vg_patch_build *build);
+VG_MUST_CHECK struct vg_error *vg_safety_check_compiler(struct vg_patch_build *build);
+
+/* reach.c */
+VG_MUST_CHECK struct vg_error *vg_reach(struct vg_patch_build *build, struct vg_pair *pair,
+					struct vg_item *post, struct vg_reach **reach);
+/* The address of something of the pre object in the target; the reach says what is known. */
+VG_MUST_CHECK struct vg_error *vg_reach_old(struct vg_patch_build *build, struct vg_pair *pair,
+					    struct vg_item *pre, struct vg_reach *reach);
+/* reach_symbol.c: by the target's symbol tables. */
+VG_MUST_CHECK struct vg_error *vg_reach_symbol(struct vg_patch_build *build,
+					       const struct vg_item *item, struct vg_reach *reach);
+/* Do the symbol tables contradict the address? NULL if not. */
+VG_MUST_CHECK struct vg_error *vg_reach_check(struct vg_patch_build *build,
+					      const struct vg_item *item, uint64_t address);
+/* import.c */
+VG_MUST_CHECK struct vg_error *vg_reach_import(struct vg_patch_build *build,
+					       const struct vg_item *item, struct vg_reach *reach);
+
+/* piece.c */
+VG_MUST_CHECK struct vg_error *vg_piece_new(struct vg_patch_build *build, enum vg_piece_kind kind,
+					    uint64_t size, uint64_t align, struct vg_piece **piece);
+/* The copy of (a part of) a post item that holds `offset`; made and queued when first asked for. */
+VG_MUST_CHECK struct vg_error *vg_piece_of(struct vg_patch_build *build, struct vg_pair *pair,
+					   struct vg_item *item, int64_t offset,
+					   struct vg_piece **piece);
+VG_MUST_CHECK struct vg_error *vg_piece_add_fix(struct vg_patch_build *build,
+						struct vg_piece *piece, struct vg_fix fix);
+/* fixup.c: makes the fixes of everything queued, and of what that brings along. */
+VG_MUST_CHECK struct vg_error *vg_pieces_complete(struct vg_patch_build *build);
+/* stub.c */
+VG_MUST_CHECK struct vg_error *vg_slot_for(struct vg_patch_build *build, struct vg_item *item,
+					   const struct vg_reach *reach, struct vg_piece **slot);
+VG_MUST_CHECK struct vg_error *vg_stub_for(struct vg_patch_build *build, struct vg_item *item,
+					   const struct vg_reach *reach, struct vg_piece **stub);
+
+/* entry.c */
+VG_MUST_CHECK struct vg_error *vg_entry_displace(struct vg_patch_build *build,
+						 struct vg_change *change);
+/* unwind.c */
+VG_MUST_CHECK struct vg_error *vg_unwind_build(struct vg_patch_build *build);
+
+/* image.c */
+struct vg_image {
+	uint8_t *text, *data; /* data may be NULL: all zero */
+	uint32_t text_bytes, data_bytes, data_content_bytes;
+	uint32_t text_align, data_align;
+	VG_LIST(struct vgp_reloc) relocs; /* `name` not yet set, see names */
+	VG_LIST(const char *) names;	  /* of each relocation */
+};
+VG_MUST_CHECK struct vg_error *vg_image_lay_out(struct vg_patch_build *build,
+						struct vg_image *image);
+/* emit.c */
+VG_MUST_CHECK struct vg_error *vg_emit(struct vg_patch_build *build, const struct vg_image *image,
+				       uint8_t **bytes, size_t *count);
+
+/* Everything behind the units: fills *bytes, or leaves it NULL if nothing changed. */
+VG_MUST_CHECK struct vg_error *vg_patch_build_run(struct vg_patch_build *build, uint8_t **bytes,
+						  size_t *count);
+
+#endif
