@@ -95,8 +95,8 @@ check-run: all $(UNIT) $(LIVE) $(CHECK_PROGRAMS)
 .PHONY: demo demo-run
 demo: deps
 	@$(MAKE) --no-print-directory demo-run
-demo-run: all $(B)/tests/live/demo $(DEMO_PROGRAMS)
-	@VGRAFT_BUILD=$(B) $(B)/tests/live/demo
+demo-run: all $(B)/tests/demo/demo
+	@VGRAFT_BUILD=$(B) $(B)/tests/demo/demo
 
 .PHONY: bench bench-run
 bench: deps
