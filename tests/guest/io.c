@@ -13,16 +13,20 @@
  * A chain is header, two pieces of data cut at a seeded place, status. The guard words beside the
  * buffer, the length in the used ring and the status byte are checked as well.
  *
- * Options: requests=N (0: until told to stop), seed=S, depth=N (1 to 16), blocks=N, flush=N (a
+ * When the harness asks for a probe, one exploit runs as one more request among the outstanding
+ * ones (exploit=blk-get-id, the default) or between two (exploit=config-read).
+ *
+ * Options: requests=N (0: until told to stop), seed=S, depth=N (1 to 15), blocks=N, flush=N (a
  * flush after every N turns of a slot; 0: never), wait=irq|poll.
  */
 #include "tests/guest/block.h"
 #include "tests/guest/disk.h"
+#include "tests/guest/exploits.h"
 #include "tests/guest/kernel.h"
 #include "tests/guest/user.h"
 
-#define MAX_DEPTH	 16
-#define CHAIN		 4 /* descriptors that each slot owns */
+#define MAX_DEPTH	 15 /* a sixteenth chain is the probe's */
+#define CHAIN		 4  /* descriptors that each slot owns */
 #define MAX_BLOCKS	 4096
 #define GUARD_WORDS	 8
 #define GUARD		 0x6472617567766721ULL
@@ -51,6 +55,8 @@ static struct stream {
 	uint64_t depth, blocks, wanted, seed, flush_every, random;
 	uint64_t sequence;
 	bool polling;
+	bool probing; /* the probe's chain is outstanding */
+	bool probes_config;
 	bool broken; /* a request is lost: its buffers belong to the device for good */
 	struct slot slots[MAX_DEPTH];
 	uint64_t written[MAX_BLOCKS]; /* sequence number of each block's last write; 0: none yet */
@@ -232,6 +238,35 @@ static bool is_enough(void)
 	       (stream.wanted && counters()->verified >= stream.wanted);
 }
 
+static uint16_t probe_head(void)
+{
+	return stream.depth * CHAIN;
+}
+
+static void answer_probe(void)
+{
+	stream.probing = false;
+	VG_REPORT_SET(report()->exploit.probes, VG_REPORT_GET(report()->control.probe));
+}
+
+static void probe_if_asked(void)
+{
+	if (stream.probing || VG_REPORT_GET(report()->control.probe) == report()->exploit.probes)
+		return;
+	stream.probing = true;
+	if (stream.probes_config) {
+		probe_config(&stream.disk);
+		answer_probe();
+	} else {
+		probe_offer(&stream.disk, probe_head());
+	}
+}
+
+static bool is_probe(uint32_t id)
+{
+	return stream.probing && id == probe_head();
+}
+
 /* Takes all answers and goes on with each slot; true if there was any. */
 static bool reap(bool go_on)
 {
@@ -242,6 +277,11 @@ static bool reap(bool go_on)
 		struct slot *slot = slot_of(entry.id);
 
 		any = true;
+		if (is_probe(entry.id)) {
+			probe_judge();
+			answer_probe();
+			continue;
+		}
 		if (!slot) {
 			note_fault(VG_FAULT_REPEATED, &stream.slots[0], entry.id);
 			continue;
@@ -309,20 +349,25 @@ static void run_stream(void)
 		start_turn(&stream.slots[i]);
 	publish();
 	meter_start(&stream.meter, 0);
-	while (any_outstanding()) {
+	while (any_outstanding() || stream.probing) {
 		turn_meter();
-		if (reap(!is_enough()))
-			publish();
-		else
+		probe_if_asked();
+
+		bool any = reap(!is_enough());
+
+		publish();
+		if (!any)
 			wait_for_answers();
 	}
 }
 
 static void prepare(void)
 {
-	char wait[8] = "irq";
+	char wait[8] = "irq", exploit[32] = "";
 
 	option_text("wait", wait, sizeof(wait));
+	option_text("exploit", exploit, sizeof(exploit));
+	stream.probes_config = text_equal(exploit, "config-read");
 	stream.polling = text_equal(wait, "poll");
 	stream.wanted = option_number("requests", 0);
 	stream.seed = option_number("seed", 1);
@@ -335,7 +380,8 @@ static void prepare(void)
 	if (stream.blocks > stream.disk.sectors / SECTORS_IN_BLOCK)
 		stream.blocks = stream.disk.sectors / SECTORS_IN_BLOCK;
 	if (stream.depth < 1 || stream.depth > MAX_DEPTH || stream.blocks > MAX_BLOCKS ||
-	    stream.blocks < stream.depth || stream.disk.queue_size < stream.depth * CHAIN)
+	    stream.blocks < stream.depth ||
+	    stream.disk.queue_size < stream.depth * CHAIN + PROBE_DESCRIPTORS)
 		tap_bail_out("depth= or blocks= does not fit the disk or its queue");
 	if (!(stream.disk.features & VIRTIO_BLK_F_FLUSH))
 		stream.flush_every = 0;

@@ -175,6 +175,8 @@ uint64_t kernel_call_entry(uint64_t a, uint64_t b, enum kernel_call number)
 		start_cpus();
 	else if (number == CALL_PARK)
 		park();
+	else if (number == CALL_PORT_OUT)
+		outb(a, b);
 	else if (number == CALL_RESET)
 		reset_machine();
 	return 0;

@@ -39,6 +39,7 @@ enum kernel_call {
 	CALL_OPEN_IRQ, /* (irq, device base): route the line to this CPU and acknowledge it there */
 	CALL_START_CPUS, /* INIT and SIPI to all others */
 	CALL_PARK,	 /* never run again */
+	CALL_PORT_OUT,	 /* (port, value): one byte */
 	CALL_RESET,	 /* end the machine through the keyboard controller */
 };
 

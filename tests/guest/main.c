@@ -5,7 +5,7 @@
  *   mode=io        checked disk I/O on CPU 0, the meter on the others
  *   mode=meter     the meter on every CPU
  *   mode=boot      start every CPU, say so, reset
- *   exploit=NAME   poke the disk for one bug
+ *   exploit=NAME   without a mode: poke a device for one bug; with mode=io: what a probe runs
  *   cpus=N         CPUs to start (1 to 4)
  *   hold=1         after the work is done, wait for the harness before the reset
  */

@@ -44,6 +44,7 @@ enum vg_report_verdict {
 struct vg_report_control {
 	uint64_t stop;	/* not 0: finish the outstanding requests, report, reset the machine */
 	uint64_t reset; /* a new value: clear the gap and latency maxima and the histograms */
+	uint64_t probe; /* a new value: run the exploit once in the midst of the disk stream */
 };
 
 /* What happened to a request, for the first one that went wrong. */
@@ -93,6 +94,7 @@ struct vg_report_meter {
 
 /* What an exploit found. */
 struct vg_report_exploit {
+	uint64_t probes;   /* the last value of control.probe that is answered by what follows */
 	uint64_t verdict;  /* enum vg_report_verdict */
 	uint64_t attempts; /* counts up before each attempt: with a hang or crash, the last seen */
 	uint64_t leaked_bytes; /* bytes in the guest's hands that the guest never wrote */

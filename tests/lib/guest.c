@@ -342,6 +342,21 @@ uint64_t vg_guest_gap_ns(const struct vg_guest *guest, int cpu)
 	return longest;
 }
 
+static bool is_probe_answered(const struct vg_report *report, void *argument)
+{
+	return VG_REPORT_GET(report->exploit.probes) == *(uint64_t *)argument;
+}
+
+struct vg_error *vg_guest_probe(struct vg_guest *guest, bool *shows)
+{
+	uint64_t asked = VG_REPORT_GET(guest->report->control.probe) + 1;
+
+	VG_REPORT_SET(guest->report->control.probe, asked);
+	VG_TRY(vg_guest_wait(guest, is_probe_answered, &asked, "the exploit's verdict"));
+	*shows = VG_REPORT_GET(guest->report->exploit.verdict) == VG_VERDICT_SHOWS;
+	return NULL;
+}
+
 void vg_guest_ask_to_stop(struct vg_guest *guest)
 {
 	VG_REPORT_SET(guest->report->control.stop, 1);

@@ -68,6 +68,12 @@ struct vg_error *vg_guest_reset_meters(struct vg_guest *guest) VG_MUST_CHECK;
 /* The longest gap since the last reset that any vCPU's meter saw, in ns; `cpu` < 0 for all. */
 uint64_t vg_guest_gap_ns(const struct vg_guest *guest, int cpu);
 
+/*
+ * Has the guest of mode=io run its exploit once among the outstanding requests; *shows is whether
+ * the bug is there.
+ */
+struct vg_error *vg_guest_probe(struct vg_guest *guest, bool *shows) VG_MUST_CHECK;
+
 /* Tells the guest to come to an end. */
 void vg_guest_ask_to_stop(struct vg_guest *guest);
 /*

@@ -82,7 +82,7 @@ START_TEST(one_vcpu_verifies_every_request_by_polling)
 
 	need_kvm(__func__);
 	vg_must(vg_guest_start(
-		&(struct vg_guest_options){.append = "mode=io wait=poll requests=5000 depth=16"},
+		&(struct vg_guest_options){.append = "mode=io wait=poll requests=5000 depth=15"},
 		&guest));
 	vg_must(vg_guest_wait_end(guest, &report));
 	check_counters(&report);
