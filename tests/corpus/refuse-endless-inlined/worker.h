@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+void *work(void *unused);
+int limit_of(int value);

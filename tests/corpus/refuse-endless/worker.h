@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+void *work(void *unused);
+int count_one(int value);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+int weigh(int value);
+
+struct parcel {
+	char kind;
+	int weight;
+};
+
+static struct parcel parcel = {.kind = 'p', .weight = 100};
+
+int weigh(int value)
+{
+	return parcel.weight + value;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#include "same.h"
+
+int same(int value)
+{
+	return value;
+}
+
+int neighbour(int value)
+{
+	return value * 7;
+}

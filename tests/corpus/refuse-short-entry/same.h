@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+int same(int value);
+int neighbour(int value);

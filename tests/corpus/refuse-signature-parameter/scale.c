@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int scale(int value);
+
+int scale(int value)
+{
+	return value * 2;
+}

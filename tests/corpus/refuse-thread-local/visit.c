@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int visit(int value);
+
+int visit(int value)
+{
+	return value;
+}
