@@ -29,7 +29,7 @@
 #include "differ/compile_files.h"
 #include "differ/compile_jobs.h"
 
-void vg_explain(const struct vg_build_request *request, const char *format, ...)
+void vg_units_explain(const struct vg_build_request *request, const char *format, ...)
 {
 	_cleanup_free_ char *line = NULL;
 	va_list args;
@@ -79,7 +79,7 @@ static struct vg_error *apply_diffs(struct vg_unit_plan *plan)
 	for (size_t i = 0; i < request->diff_count; i++)
 		VG_TRY(vg_source_tree_apply(&plan->tree, request->diffs[i]));
 	for (size_t i = 0; i < plan->tree.count; i++)
-		vg_explain(request, "touched: %s", plan->tree.files[i].path);
+		vg_units_explain(request, "touched: %s", plan->tree.files[i].path);
 	vg_words_append(&plan->notes, &plan->tree.notes);
 	return vg_words_check(&plan->notes);
 }
@@ -94,7 +94,7 @@ static struct vg_error *find_commands(struct vg_unit_plan *plan)
 	if (request->compdb_count)
 		return NULL;
 	VG_TRY(vg_compile_commands_find(request->source, request->target, &found));
-	vg_explain(request, "compile commands: %s", found);
+	vg_units_explain(request, "compile commands: %s", found);
 	return vg_compile_commands_add(found, &plan->commands);
 }
 

@@ -41,7 +41,8 @@ struct vg_unit_plan {
 	unsigned extras;
 };
 
-void vg_explain(const struct vg_build_request *request, const char *format, ...) VG_PRINTF(2, 3);
+void vg_units_explain(const struct vg_build_request *request, const char *format, ...)
+	VG_PRINTF(2, 3);
 
 /* units_directory.c: a private directory below TMPDIR, and the end of those whose owner died. */
 VG_MUST_CHECK struct vg_error *vg_private_directory(const char *source, char **directory,

@@ -122,8 +122,8 @@ static struct vg_error *add_unit(struct search *search, const struct vg_compile_
 		if (!error)
 			error = keep_unit(search, &unit);
 		if (!error) {
-			vg_explain(plan->request, "unit %s: %s%s; command of %s", unit.file, why,
-				   what, plan->commands.path);
+			vg_units_explain(plan->request, "unit %s: %s%s; command of %s", unit.file,
+					 why, what, plan->commands.path);
 			return NULL;
 		}
 	}
@@ -268,8 +268,9 @@ static struct vg_error *scan(struct search *search)
 	struct vg_job *jobs = calloc(count, sizeof(*jobs));
 	struct vg_error *error = jobs ? NULL : vg_error_no_memory();
 
-	vg_explain(plan->request,
-		   "%zu units without current dependency files: asking the compiler (-M)", count);
+	vg_units_explain(plan->request,
+			 "%zu units without current dependency files: asking the compiler (-M)",
+			 count);
 	for (size_t i = 0; !error && i < count; i++)
 		error = scan_job(plan, search->pending[i], i, &jobs[i]);
 	if (!error)

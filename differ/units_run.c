@@ -105,9 +105,9 @@ static void explain_unit(const struct vg_unit_plan *plan, const struct vg_planne
 		strcat(line, i ? " " : "");
 		strcat(line, unit->flags.dropped.items[i]);
 	}
-	vg_explain(plan->request, "unit %s: compiled pre, post and plain with %s (in %s)%s%s",
-		   unit->file, unit->flags.words.items[0], unit->command->directory,
-		   length ? "; output options left out: " : "", line ?: "");
+	vg_units_explain(plan->request, "unit %s: compiled pre, post and plain with %s (in %s)%s%s",
+			 unit->file, unit->flags.words.items[0], unit->command->directory,
+			 length ? "; output options left out: " : "", line ?: "");
 	free(line);
 	vg_words_clear(&dropped);
 }
@@ -243,10 +243,10 @@ static struct vg_error *compile(struct run *run)
 	VG_TRY(find_escape(run, &escaped));
 	if (escaped == plan->count)
 		return NULL;
-	vg_explain(plan->request,
-		   "unit %s: reads touched files around the shadow: compiling with "
-		   "a complete one",
-		   plan->units[escaped].file);
+	vg_units_explain(plan->request,
+			 "unit %s: reads touched files around the shadow: compiling with "
+			 "a complete one",
+			 plan->units[escaped].file);
 	VG_TRY(vg_units_mirror(plan));
 	VG_TRY(run_all(run));
 	VG_TRY(check_status(run));
