@@ -134,6 +134,17 @@ static struct vg_error *not_found(struct attempt *attempt, const struct vg_diff_
 			    file->old_name ? file->old_name : file->new_name, attempt->tree->root);
 }
 
+/*
+ * git says at which level its names are meant: a/ and b/ (or i/, w/, c/, o/) in front, or nothing
+ * with --no-prefix. diff -u says nothing.
+ */
+static bool is_git_level(const struct vg_diff_file *file, unsigned level)
+{
+	const char *name = file->new_name ?: file->old_name;
+
+	return file->git && level == (name[0] && name[1] == '/' ? 1u : 0u);
+}
+
 /* A file that the diff creates: diff -u without /dev/null shows it by an empty old side. */
 static bool is_creation(const struct vg_diff_file *file)
 {
@@ -151,7 +162,7 @@ static struct vg_error *create(struct attempt *attempt, const struct vg_diff_fil
 
 	/* git's own prefix is certain; elsewhere an existing directory has to speak for the level
 	 */
-	if (!name || (!(file->git && attempt->level == 1) &&
+	if (!name || (!is_git_level(file, attempt->level) &&
 		      !vg_source_has_parent(attempt->tree->root, name)))
 		return not_found(attempt, file);
 	VG_TRY(look_up(attempt, name, &found, &path));
@@ -321,10 +332,10 @@ static struct vg_error *check_names(const struct vg_diff *diff)
 	return NULL;
 }
 
-/* git writes a/ and b/ unless told otherwise, so level 1 goes first; else from 0 up. */
+/* git's own level goes first; else from 0 up. */
 static unsigned nth_level(const struct vg_diff *diff, unsigned n)
 {
-	return diff->files[0].git && n < 2 ? 1 - n : n;
+	return is_git_level(&diff->files[0], 1) && n < 2 ? 1 - n : n;
 }
 
 /* Of the errors of several levels, one that got past the names tells more. */
@@ -342,7 +353,7 @@ static void keep_better(struct vg_error **kept, bool *kept_missing, struct vg_er
 
 static bool is_certain(const struct attempt *attempt)
 {
-	return !attempt->existing || (attempt->diff->files[0].git && attempt->level == 1);
+	return !attempt->existing || is_git_level(&attempt->diff->files[0], attempt->level);
 }
 
 static struct vg_error *ambiguous(struct attempt *first, struct attempt *second)
@@ -375,6 +386,8 @@ static struct vg_error *find_level(struct vg_source_tree *tree, const struct vg_
 		if (error) {
 			clear_attempt(&attempt);
 			keep_better(&kept, &kept_missing, error, attempt.missing);
+			if (!attempt.missing && is_git_level(&diff->files[0], attempt.level))
+				break;
 			continue;
 		}
 		if (found)
@@ -436,8 +449,7 @@ void vg_source_tree_clear(struct vg_source_tree *tree)
 	*tree = (struct vg_source_tree){0};
 }
 
-struct vg_touched *vg_source_tree_find(const struct vg_source_tree *tree,
-					     const struct stat *st)
+struct vg_touched *vg_source_tree_find(const struct vg_source_tree *tree, const struct stat *st)
 {
 	for (size_t i = 0; i < tree->count; i++) {
 		struct vg_touched *touched = &tree->files[i];
