@@ -44,7 +44,12 @@ void stack_chain_walk(struct unwinder *unwinder, struct unwind_frame *frame,
 		chain->last_ip = unwind_ip(frame);
 		chain->count++;
 		chain->end = unwind_step(unwinder, frame, &chain->top);
+		if (chain->count == chain->kept_count)
+			chain->kept_top[chain->count - 1] = chain->top;
+		chain->crossed_signal |= frame->interrupted;
 	}
+	chain->is_coroutine = frame->is_coroutine;
+	chain->finished = frame->finished;
 }
 
 const char *stack_chain_problem(const struct stack_chain *chain)

@@ -14,10 +14,14 @@ struct stack_chain {
 	size_t count;
 	uint64_t kept[CHAIN_KEPT_MAX]; /* instruction pointers, innermost first */
 	bool kept_exact[CHAIN_KEPT_MAX];
+	uint64_t kept_top[CHAIN_KEPT_MAX]; /* canonical frame addresses */
 	size_t kept_count;
 	const struct vg_code_range *hit; /* the innermost frame that is in a range */
 	uint64_t top;			 /* canonical frame address of the last frame */
 	uint64_t last_ip;		 /* where it ended */
+	bool crossed_signal;		 /* it went through a signal frame */
+	bool is_coroutine;		 /* it ends where makecontext() began it */
+	bool finished;			 /* … and its function has returned */
 };
 
 /*

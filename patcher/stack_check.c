@@ -45,6 +45,9 @@ void vg_stacks_close(struct vg_stacks *stacks)
 	if (!stacks)
 		return;
 	unwind_modules_close(&stacks->modules);
+	coroutine_search_clear(&stacks->before);
+	coroutine_search_clear(&stacks->inside);
+	stack_seen_forget(stacks);
 	stack_report_forget(stacks);
 	free(stacks);
 }
@@ -59,7 +62,8 @@ struct vg_error *vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_cod
 	stacks->saw_hit = false;
 	stacks->maps_are_fresh = false;
 	stack_report_forget(stacks);
-	return NULL;
+	stack_seen_forget(stacks);
+	return stack_coroutines_prepare(stacks);
 }
 
 /* One thread that is looked at. */
@@ -210,6 +214,7 @@ static struct vg_error *check(struct look *look, enum vg_verdict *verdict,
 	const struct vg_code_range *hit = stack_ip_hit(&look->ranges, look->regs->rip, true);
 
 	VG_TRY(find_own_stack(look));
+	stack_seen_add(look->stacks, look->tid, look->regs, &look->own);
 	VG_TRY(stack_window_fill(&look->stacks->window, look->tid, look->regs->rsp,
 				 is_on_own_stack(look) ? look->own.end
 						       : look->regs->rsp + STACK_WINDOW_BYTES));

@@ -76,11 +76,19 @@ VG_MUST_CHECK struct vg_error *vg_stacks_check_thread(struct vg_stacks *stacks, 
 						      size_t range_count, enum vg_verdict *verdict,
 						      struct vg_blocker *blocker, char **why);
 
-/* All suspended coroutines; stops at the first that is unsafe. *count is how many are live. */
+/*
+ * All suspended coroutines, after the threads of the same stop: contexts on the live stack of a
+ * thread are told from coroutines by what vg_stacks_check_thread() saw. Stops at the first that is
+ * unsafe. *count is how many are live.
+ */
 VG_MUST_CHECK struct vg_error *
 vg_stacks_check_coroutines(struct vg_stacks *stacks, const struct vg_code_range *ranges,
 			   size_t range_count, enum vg_verdict *verdict, struct vg_blocker *blocker,
 			   char **why, unsigned *count);
+
+/* What the search for coroutines left out, as a sentence for people (owned by the caller), or NULL.
+ */
+char *vg_stacks_note(const struct vg_stacks *stacks);
 
 /*
  * After the stop, target running: replaces the backtrace of a blocker of the last stop, which the

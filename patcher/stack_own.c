@@ -24,6 +24,13 @@ static const struct vg_map *main_stack(const struct vg_maps *maps)
 	return NULL;
 }
 
+/* pthread_create puts a page that nobody can touch below the stacks that it makes. */
+static bool has_guard(const struct vg_maps *maps, const struct vg_map *map)
+{
+	return map > maps->maps && map[-1].end == map->start && !map[-1].readable &&
+	       !map[-1].writable;
+}
+
 struct stack_own stack_own_of(const struct vg_stacks *stacks, pid_t tid, uint64_t fs_base)
 {
 	const struct vg_maps *maps = &stacks->modules.maps;
@@ -34,6 +41,7 @@ struct stack_own stack_own_of(const struct vg_stacks *stacks, pid_t tid, uint64_
 		return (struct stack_own){.is_known = false};
 	return (struct stack_own){
 		.is_known = true,
+		.is_alone = is_main || has_guard(maps, map),
 		.start = map->start,
 		.end = is_main ? map->end : fs_base & ~UINT64_C(7),
 	};

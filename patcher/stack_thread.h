@@ -3,6 +3,7 @@
 #ifndef PATCHER_STACK_THREAD_H
 #define PATCHER_STACK_THREAD_H
 
+#include "patcher/coroutine.h"
 #include "patcher/stack_chain.h"
 #include "patcher/stack_check.h"
 
@@ -14,6 +15,25 @@ struct stack_trace {
 	size_t count;
 };
 
+/* A thread's own stack: what pthread_create or exec gave it. */
+struct stack_own {
+	bool is_known;
+	/*
+	 * What lies between start and rsp is dead: the mapping holds this stack and nothing else,
+	 * as that of the main thread or one with a guard page below it.
+	 */
+	bool is_alone;
+	uint64_t start, end;
+};
+
+/* A thread that was checked in this stop: what lies on its stack is its own affair. */
+struct stack_seen {
+	pid_t tid;
+	struct user_regs_struct regs;
+	struct stack_own own;
+	struct stack_chain *chain; /* made when somebody asks */
+};
+
 struct vg_stacks {
 	pid_t pid;
 	struct unwind_modules modules;
@@ -23,13 +43,24 @@ struct vg_stacks {
 	struct stack_window window;
 	struct stack_trace *traces;
 	size_t trace_count;
+	struct stack_seen *seen;
+	size_t seen_count;
+	struct coroutine_search before, inside; /* the stop */
+	unsigned use_generation;		/* of the modules that can_coroutine speaks of */
+	bool can_coroutine;
+	bool has_guard;
 };
 
-/* A thread's own stack: what pthread_create or exec gave it. */
-struct stack_own {
-	bool is_known;
-	uint64_t start, end;
-};
+void stack_seen_forget(struct vg_stacks *stacks);
+/* Best effort: a thread that is not remembered makes verdicts on coroutines more careful. */
+void stack_seen_add(struct vg_stacks *stacks, pid_t tid, const struct user_regs_struct *regs,
+		    const struct stack_own *own);
+const struct stack_chain *stack_seen_chain(struct vg_stacks *stacks, struct stack_seen *seen);
+bool stack_seen_is_on_own(const struct stack_seen *seen);
+
+/* Looks for contexts with the target running, and reads the unwind information they need. */
+VG_MUST_CHECK struct vg_error *stack_coroutines_prepare(struct vg_stacks *stacks);
+
 struct stack_own stack_own_of(const struct vg_stacks *stacks, pid_t tid, uint64_t fs_base);
 /* As stack_scan_region(), without touching pages that have no content. */
 bool stack_scan_resident(const struct stack_ranges *ranges, pid_t tid, uint64_t start, uint64_t end,

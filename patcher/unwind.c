@@ -187,19 +187,61 @@ static enum unwind_result step_by_row(struct unwinder *unwinder, struct unwind_f
 	return UNWIND_CALLER;
 }
 
+/*
+ * The code that makecontext() makes a coroutine's function return to, glibc's __start_context. It
+ * has no usable unwind information: an FDE from its first byte on, as if it had been called.
+ * A suspended coroutine has its address as the last return address. Once the function has
+ * returned, the call of setcontext() in it puts the address behind that call into the same word,
+ * so that what is left of a finished coroutine can be told from one that will go on.
+ */
+static bool is_context_start(const struct unwinder *unwinder, uint64_t address)
+{
+	static const uint8_t code[] = {
+		0x48, 0x89, 0xdc,	/* mov %rbx,%rsp */
+		0x48, 0x8b, 0x3c, 0x24, /* mov (%rsp),%rdi */
+		0x48, 0x85, 0xff,	/* test %rdi,%rdi */
+	};
+	uint8_t found[sizeof(code)];
+	struct cfi_table table;
+
+	return unwind_modules_find(unwinder->modules, address, &table) &&
+	       table.read(table.context, address, found, sizeof(found)) &&
+	       !memcmp(found, code, sizeof(code));
+}
+
+static bool is_returned_to_context_start(const struct unwinder *unwinder,
+					 const struct unwind_frame *frame)
+{
+	return !frame->exact && is_context_start(unwinder, unwind_ip(frame));
+}
+
+static enum unwind_result step_by_entry(struct unwinder *unwinder, struct unwind_frame *frame,
+					uint64_t pc, uint64_t *top)
+{
+	if (is_context_start(unwinder, unwinder->entry.start)) {
+		*top = frame->machine.registers[CFI_RSP];
+		frame->is_coroutine = frame->finished = true;
+		return UNWIND_OUTERMOST;
+	}
+	if (cfi_row_at(&unwinder->entry, pc, &unwinder->row) != CFI_OK)
+		return UNWIND_BROKEN;
+	return step_by_row(unwinder, frame, top);
+}
+
 enum unwind_result unwind_step(struct unwinder *unwinder, struct unwind_frame *frame, uint64_t *top)
 {
 	uint64_t pc = unwind_ip(frame) - (frame->exact ? 0 : 1);
 	struct cfi_table table;
 	enum cfi_result result = CFI_MISSING;
 
+	if (is_returned_to_context_start(unwinder, frame)) {
+		frame->is_coroutine = true;
+		*top = frame->machine.registers[CFI_RSP];
+		return UNWIND_OUTERMOST;
+	}
 	if (unwind_modules_find(unwinder->modules, pc, &table))
 		result = cfi_find(&table, pc, &unwinder->entry);
 	if (result == CFI_MISSING)
 		return is_sigreturn(frame) ? leave_signal_frame(frame, top) : UNWIND_MISSING;
-	if (result == CFI_OK)
-		result = cfi_row_at(&unwinder->entry, pc, &unwinder->row);
-	if (result != CFI_OK)
-		return UNWIND_BROKEN;
-	return step_by_row(unwinder, frame, top);
+	return result == CFI_OK ? step_by_entry(unwinder, frame, pc, top) : UNWIND_BROKEN;
 }

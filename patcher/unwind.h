@@ -19,7 +19,9 @@ struct unwind_frame {
 	 * function that made the call: look up the byte before it.
 	 */
 	bool exact;
-	bool interrupted; /* this frame was reached through a signal frame */
+	bool interrupted;  /* this frame was reached through a signal frame */
+	bool is_coroutine; /* outermost, and made by makecontext() */
+	bool finished;	   /* its function has returned */
 };
 
 enum unwind_result {

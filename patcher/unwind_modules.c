@@ -67,8 +67,10 @@ struct vg_error *unwind_modules_refresh(struct unwind_modules *modules)
 	struct vg_maps maps = {0};
 
 	VG_TRY(vg_maps_read(modules->pid, &maps));
-	if (!have_same_code(&modules->maps, &maps))
+	if (!have_same_code(&modules->maps, &maps)) {
 		forget(modules);
+		modules->generation++;
+	}
 	vg_maps_clear(&modules->maps);
 	modules->maps = maps;
 	return NULL;

@@ -34,6 +34,7 @@ struct unwind_modules {
 	size_t module_count;
 	struct unwind_page **pages; /* hash table by address */
 	size_t page_count;
+	unsigned generation; /* counts the times that other code was mapped */
 };
 
 void unwind_modules_open(struct unwind_modules *modules, pid_t pid);

@@ -6,4 +6,4 @@ $(B)/tests/live/stack_threads $(B)/tests/live/stack_coroutines: | $(B)/tests/liv
 
 $(B)/tests/live/targets/stack_target: tests/live/targets/stack_target.c tests/live/targets/stack_coroutines.h
 	@mkdir -p $(@D)
-	@$(CC) -O2 -g -std=gnu17 -Wall -Wextra -Werror -Wno-unused-function -fPIE -pie -o $@ $< -lpthread
+	@$(CC) -O2 -g -std=gnu17 -Wall -Wextra -Werror -Wno-unused-function -Wno-clobbered -fPIE -pie -o $@ $< -lpthread

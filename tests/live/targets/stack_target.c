@@ -32,9 +32,12 @@ __asm__(".text\n"
 	"	ret\n"
 	".size call_without_cfi, . - call_without_cfi\n");
 
+/* The changed code, unless a mode says otherwise. */
+static char *range_start = __start_changed_code, *range_end = __stop_changed_code;
+
 KEEP static void wait_here(void)
 {
-	printf("ready %p %p\n", (void *)__start_changed_code, (void *)__stop_changed_code);
+	printf("ready %p %p\n", (void *)range_start, (void *)range_end);
 	fflush(stdout);
 	for (;;) {
 		pause();

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Saved contexts in the memory of a target: what a suspended coroutine resumes from.
+ *
+ * Two kinds, both glibc's on x86-64:
+ *
+ *   ucontext_t  getcontext, swapcontext and makecontext store plain registers, and make
+ *               uc_mcontext.fpregs point into the structure itself. That self-pointer is what the
+ *               search looks for: no other word of a process has its own address + 200 in it,
+ *               but by chance.
+ *   jmp_buf     setjmp stores rbp, rsp and rip mangled: xor the pointer guard, rotate left by 17. A
+ *               mangled address below 2^47 has the guard's upper 17 bits as its lowest 17: one
+ *               comparison for each word, and two words in a row that pass are taken apart.
+ *
+ * Searched is writable private memory that has content; mappings over 64 MiB are left out and
+ * listed. A context that was copied with memcpy is not a ucontext_t that glibc made, and not found.
+ *
+ * Completeness: the search that a verdict rests on is made inside the stop, over all such memory:
+ * no word can change between it and the verdict. The search before the stop only says what to look
+ * at first, so that a coroutine that blocks is found without the long way.
+ *
+ * Thread context: any; a running target may change what is read.
+ */
+#ifndef PATCHER_COROUTINE_H
+#define PATCHER_COROUTINE_H
+
+#include "patcher/unwind.h"
+
+#define COROUTINE_MAP_MAX (UINT64_C(64) << 20)
+
+enum coroutine_kind { COROUTINE_UCONTEXT, COROUTINE_JMP_BUF };
+
+struct coroutine_context {
+	uint64_t address; /* of the ucontext_t or jmp_buf */
+	enum coroutine_kind kind;
+	uint64_t registers[CFI_REGISTERS];
+	uint32_t known;
+};
+
+struct coroutine_search {
+	pid_t tid; /* a thread to read the memory by */
+	const struct vg_maps *maps;
+	uint64_t guard;
+	struct coroutine_context *contexts; /* ascending addresses */
+	size_t count;
+	uint64_t bytes;	     /* that were read */
+	uint64_t left_out;   /* bytes in mappings that are too large */
+	uint64_t unreadable; /* address of the first page that could not be read, 0 = none */
+};
+
+/*
+ * Can the target make a coroutine at all? It can if code that it maps imports what begins one on a
+ * stack of its own: makecontext, setcontext or swapcontext; or sigaltstack and a setjmp. A program
+ * without dynamic linking imports nothing and can do anything.
+ */
+bool coroutine_is_possible(struct unwind_modules *modules);
+
+/* The pointer guard, from the random bytes that the kernel gave the process (AT_RANDOM). */
+bool coroutine_guard(pid_t pid, pid_t tid, uint64_t *guard);
+
+/* Fills contexts and counts from tid, maps and guard. */
+VG_MUST_CHECK struct vg_error *coroutine_search(struct coroutine_search *search);
+void coroutine_search_clear(struct coroutine_search *search);
+
+/* Reads one context again; false: there is none any more. */
+bool coroutine_read(const struct coroutine_search *search, uint64_t address,
+		    enum coroutine_kind kind, struct coroutine_context *context);
+
+#endif
