@@ -92,8 +92,7 @@ struct vmm_error *boot_cmdline(struct boot *boot, const struct machine *machine,
 	size_t length = 0;
 
 	if (own > 0)
-		add(boot, &length, "%.*s", (int)(own < BOOT_CMDLINE_MAX ? own : BOOT_CMDLINE_MAX),
-		    line);
+		add(boot, &length, "%.*s", (int)own, line);
 	if (boot->kernel.is_linux)
 		add_defaults(boot, machine, &length, line, own);
 	for (unsigned i = 0; i < machine->disk_count; i++)
