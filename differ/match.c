@@ -153,6 +153,20 @@ static struct vg_error *try_all_functions(struct search *search)
 	return NULL;
 }
 
+/* General and local dynamic TLS: the linker rewrites whole sequences of instructions. */
+static bool has_dynamic_tls(const struct vg_listing *listing)
+{
+	for (size_t i = 0; i < listing->count; i++)
+		for (unsigned r = 0; r < listing->lines[i].reference_count; r++)
+			switch (listing->lines[i].references[r].type) {
+			case R_X86_64_TLSGD:
+			case R_X86_64_TLSLD:
+			case R_X86_64_GOTPC32_TLSDESC:
+				return true;
+			}
+	return false;
+}
+
 static struct vg_error *run_search(struct search *search, bool *is_known)
 {
 	VG_TRY(vg_listing_get(search->matcher->decoder, search->item, &search->listing));
@@ -182,7 +196,15 @@ static void explain_failure(struct search *search, bool is_known, struct vg_matc
 	const char *name = search->item->name, *path = search->matcher->target->elf->path;
 
 	match->rule = VG_RULE_MISMATCH;
-	if (search->found.count > 1) {
+	if (has_dynamic_tls(search->listing)) {
+		match->rule = VG_RULE_THREAD_LOCAL;
+		match->why = vg_arena_printf(
+			arena,
+			"%s reaches thread-local variables through the dynamic linker (general or "
+			"local dynamic model), which is not supported yet; build the program with "
+			"-ftls-model=initial-exec or as a PIE",
+			name);
+	} else if (search->found.count > 1) {
 		match->rule = VG_RULE_AMBIGUOUS;
 		match->why = vg_arena_printf(
 			arena, "the code of %s lies at %zu places in %s (%s); give --symbols", name,

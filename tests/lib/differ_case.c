@@ -135,9 +135,12 @@ void differ_case_run(struct differ_case *test)
 		compile_unit(test, "other", test->pre2, test->post2);
 	if (test->rest) {
 		write_source(test, "rest.c", test->rest);
-		free(run(test, "%s %s -c rest.c -o rest.plain.o", test->compiler, test->flags));
+		free(run(test, "%s %s -c rest.c -o rest.o", test->compiler, test->flags));
 	}
-	free(run(test, "%s %s -Wl,--build-id *.plain.o -o target", test->compiler, test->link));
+	free(run(test, "%s %s -Wl,--build-id *.plain.o %s -o target", test->compiler, test->link,
+		 test->rest ? "rest.o" : ""));
+	free(run(test, "%s %s -Wl,--build-id *.post.o %s -o rebuilt", test->compiler, test->link,
+		 test->rest ? "rest.o" : ""));
 	if (test->strip)
 		free(run(test, "strip target"));
 	free(run(test,
@@ -148,9 +151,9 @@ void differ_case_run(struct differ_case *test)
 	build(test);
 }
 
-char *differ_case_output(struct differ_case *test, const char *environment)
+char *differ_case_output(struct differ_case *test, const char *command)
 {
-	return run(test, "%s ./target", environment);
+	return run(test, "%s", command);
 }
 
 void differ_case_clear(struct differ_case *test)

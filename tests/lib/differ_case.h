@@ -27,10 +27,14 @@ struct differ_case {
 
 void differ_case_run(struct differ_case *test);
 void differ_case_clear(struct differ_case *test);
-/* Standard output of the target: as it is, patched, or armed to its displaced instructions. */
-char *differ_case_output(struct differ_case *test, const char *environment);
-#define AS_IT_IS  ""
-#define PATCHED	  "LD_PRELOAD=./loader.so LOADER_PATCH=./out.vgp"
-#define DISPLACED PATCHED " LOADER_DISPLACED=1"
+/*
+ * Standard output of the target: as it is, patched, armed to its displaced instructions; or of the
+ * program that is built from the new source.
+ */
+char *differ_case_output(struct differ_case *test, const char *command);
+#define AS_IT_IS  "./target"
+#define REBUILT	  "./rebuilt"
+#define PATCHED	  "LD_PRELOAD=./loader.so LOADER_PATCH=./out.vgp ./target"
+#define DISPLACED "LOADER_DISPLACED=1 " PATCHED
 
 #endif
