@@ -49,6 +49,7 @@ void vg_stacks_close(struct vg_stacks *stacks)
 	coroutine_search_clear(&stacks->inside);
 	stack_seen_forget(stacks);
 	stack_report_forget(stacks);
+	stack_symbols_free(stacks->symbols);
 	free(stacks);
 }
 

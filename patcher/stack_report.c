@@ -54,11 +54,11 @@ static void remember(struct vg_stacks *stacks, pid_t tid, uint64_t coroutine,
 	stacks->traces = grown;
 	grown += stacks->trace_count;
 	*grown = (struct stack_trace){.tid = tid, .coroutine = coroutine};
-	grown->ips = calloc(chain->kept_count + 1, sizeof(uint64_t));
+	grown->ips = calloc(chain->kept_count + 1, sizeof(struct stack_ip));
 	if (!grown->ips)
 		return;
 	for (size_t i = 0; i < chain->kept_count; i++)
-		grown->ips[i] = chain->kept[i] - (chain->kept_exact[i] ? 0 : 1);
+		grown->ips[i] = (struct stack_ip){chain->kept[i], chain->kept_exact[i]};
 	grown->count = chain->kept_count;
 	stacks->trace_count++;
 }
@@ -87,4 +87,28 @@ void stack_report_blocker(struct vg_stacks *stacks, pid_t tid, uint64_t coroutin
 		return;
 	stack_report_frames(stacks, chain, &blocker->backtrace, &blocker->backtrace_count);
 	remember(stacks, tid, coroutine, chain);
+}
+
+static const struct stack_trace *find_trace(const struct vg_stacks *stacks,
+					    const struct vg_blocker *blocker)
+{
+	for (size_t i = stacks->trace_count; i-- > 0;)
+		if (stacks->traces[i].tid == blocker->tid &&
+		    stacks->traces[i].coroutine == blocker->coroutine)
+			return &stacks->traces[i];
+	return NULL;
+}
+
+void vg_stacks_name_blocker(struct vg_stacks *stacks, struct vg_blocker *blocker)
+{
+	const struct stack_trace *trace = find_trace(stacks, blocker);
+
+	for (size_t i = 0; trace && i < trace->count && i < blocker->backtrace_count; i++) {
+		char *name = stack_symbols_name(stacks, &trace->ips[i]);
+
+		if (!name)
+			continue;
+		free(blocker->backtrace[i]);
+		blocker->backtrace[i] = name;
+	}
 }

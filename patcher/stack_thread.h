@@ -11,9 +11,15 @@
 struct stack_trace {
 	pid_t tid;
 	uint64_t coroutine;
-	uint64_t *ips;
+	struct stack_ip {
+		uint64_t ip;
+		bool exact;
+	} * ips;
 	size_t count;
 };
+
+/* The functions of one file, for names in backtraces. */
+struct stack_symbols;
 
 /* A thread's own stack: what pthread_create or exec gave it. */
 struct stack_own {
@@ -43,6 +49,7 @@ struct vg_stacks {
 	struct stack_window window;
 	struct stack_trace *traces;
 	size_t trace_count;
+	struct stack_symbols *symbols; /* of the files that were asked for */
 	struct stack_seen *seen;
 	size_t seen_count;
 	struct coroutine_search before, inside; /* the stop */
@@ -73,5 +80,9 @@ void stack_report_blocker(struct vg_stacks *stacks, pid_t tid, uint64_t coroutin
 void stack_report_frames(const struct vg_stacks *stacks, const struct stack_chain *chain,
 			 char ***frames, size_t *count);
 void stack_report_forget(struct vg_stacks *stacks);
+
+/* "function+0x12 (module)"; NULL: no symbol covers it. */
+char *stack_symbols_name(struct vg_stacks *stacks, const struct stack_ip *ip);
+void stack_symbols_free(struct stack_symbols *symbols);
 
 #endif

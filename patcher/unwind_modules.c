@@ -192,6 +192,7 @@ static void read_module(struct unwind_modules *modules, const struct vg_map *cod
 	if (!first || !read_headers(modules, first->start, &headers))
 		return;
 	module->bias = headers.bias;
+	module->is_elf = true;
 	for (unsigned i = 0; i < headers.count; i++) {
 		if (headers.all[i].p_type != PT_GNU_EH_FRAME)
 			continue;
@@ -240,6 +241,17 @@ bool unwind_modules_find(struct unwind_modules *modules, uint64_t pc, struct cfi
 	*table = module->table;
 	table->read = unwind_pages_read;
 	table->context = modules;
+	return true;
+}
+
+bool unwind_modules_bias(struct unwind_modules *modules, uint64_t pc, uint64_t *bias)
+{
+	const struct unwind_module *module =
+		find_area(modules, pc) ? NULL : find_module(modules, pc);
+
+	if (!module || !module->is_elf)
+		return false;
+	*bias = module->bias;
 	return true;
 }
 

@@ -19,6 +19,7 @@
 struct unwind_module {
 	uint64_t start, end; /* of the executable mapping */
 	uint64_t bias;
+	bool is_elf;
 	struct cfi_table table; /* without read and context; eh_frame = 0: it has none */
 };
 
@@ -51,6 +52,9 @@ bool unwind_modules_find(struct unwind_modules *modules, uint64_t pc, struct cfi
 
 /* Reads all unwind information of the modules met so far, so that a stop need not. */
 void unwind_modules_load(struct unwind_modules *modules);
+
+/* The load bias of the module at `pc`; false: it is in no module. */
+bool unwind_modules_bias(struct unwind_modules *modules, uint64_t pc, uint64_t *bias);
 
 /* "module+0x1234", or "0x…" for code of no module. NULL: no memory. */
 char *unwind_modules_name(const struct unwind_modules *modules, uint64_t pc);

@@ -188,6 +188,22 @@ START_TEST(a_backtrace_goes_from_the_system_call_to_the_start)
 }
 END_TEST
 
+START_TEST(a_blockers_backtrace_gets_the_names_of_functions)
+{
+	struct probe probe;
+
+	probe_run(&probe, "busy");
+	probe_resume(&probe);
+	vg_stacks_name_blocker(probe.stacks, &probe.blocker);
+	ck_assert_uint_gt(probe.blocker.backtrace_count, 4);
+	ck_assert_int_eq(strncmp(probe.blocker.backtrace[0], "pause+0x", 8), 0);
+	ck_assert_int_eq(strncmp(probe.blocker.backtrace[1], "wait_here+0x", 12), 0);
+	ck_assert_int_eq(strncmp(probe.blocker.backtrace[2], "changed+0x", 10), 0);
+	ck_assert_ptr_nonnull(strstr(probe.blocker.backtrace[2], "(stack_target)"));
+	probe_end(&probe);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("stack of threads");
@@ -207,6 +223,7 @@ int main(void)
 	tcase_add_test(tcase, the_innermost_frame_at_the_first_byte_of_an_entry_is_safe);
 	tcase_add_test(tcase, an_unaligned_stack_pointer_is_unsafe);
 	tcase_add_test(tcase, a_backtrace_goes_from_the_system_call_to_the_start);
+	tcase_add_test(tcase, a_blockers_backtrace_gets_the_names_of_functions);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }

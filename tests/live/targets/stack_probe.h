@@ -118,11 +118,37 @@ static inline void probe_stop_thread(pid_t tid)
 	ck_assert(WIFSTOPPED(status));
 }
 
+static inline char probe_thread_state(pid_t tid)
+{
+	char path[64], line[512] = "";
+	const char *behind_name;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	FILE *file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_ptr_nonnull(fgets(line, sizeof(line), file));
+	fclose(file);
+	behind_name = strrchr(line, ')');
+	ck_assert_ptr_nonnull(behind_name);
+	return behind_name[2];
+}
+
+/* It has said that it is ready, and is about to sleep: no event tells when it does. */
+static inline void probe_await_sleep(pid_t tid)
+{
+	for (int i = 0; probe_thread_state(tid) != 'S'; i++) {
+		ck_assert_int_lt(i, HANG_LIMIT_MS);
+		poll(NULL, 0, 1);
+	}
+}
+
 static inline void probe_stop(struct probe *probe)
 {
 	probe_list(probe);
-	for (size_t i = 0; i < probe->tid_count; i++)
+	for (size_t i = 0; i < probe->tid_count; i++) {
+		probe_await_sleep(probe->tids[i]);
 		probe_stop_thread(probe->tids[i]);
+	}
 }
 
 static inline void probe_forget(struct probe *probe)
