@@ -26,8 +26,14 @@ void vg_gadgets_scan(const uint8_t *bytes, size_t count, uint64_t address,
 		     struct vg_gadgets *gadgets)
 {
 	find(bytes, count, address, syscall_ret, sizeof(syscall_ret), &gadgets->system_call);
+	if (gadgets->sigreturn)
+		return;
 	find(bytes, count, address, restorer, sizeof(restorer), &gadgets->sigreturn);
+	gadgets->sigreturn_end = gadgets->sigreturn + sizeof(restorer);
+	if (gadgets->sigreturn)
+		return;
 	find(bytes, count, address, short_restorer, sizeof(short_restorer), &gadgets->sigreturn);
+	gadgets->sigreturn_end = gadgets->sigreturn + sizeof(short_restorer);
 }
 
 static int is_complete(const struct vg_gadgets *gadgets)

@@ -23,6 +23,7 @@
 struct vg_gadgets {
 	uint64_t system_call;
 	uint64_t sigreturn;
+	uint64_t sigreturn_end; /* behind its syscall instruction: what seccomp filters see */
 };
 
 VG_MUST_CHECK struct vg_error *vg_gadgets_find(const struct vg_memory *memory,

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Apply and check.
+ *
+ *  1. Open, lock, look. Recover what an interrupted run left (check: does not).
+ *  2. May it go in? The same patch already there, dependencies, functions of other patches.
+ *  3. Plan: the areas, complete, in the tool's memory.
+ *  4. Map them in the target (one thread held), header first: journal MAPPED.
+ *  5. Write the content, read it back: journal READY. Entries' pages made private.
+ *  6. The stop: all threads safe, then switch on (switch.h): ARMING, switch word, APPLIED.
+ *  7. If there was no safe point, or anything went wrong: unmap what 4 mapped.
+ *
+ * A check makes 1 to 3 and a stop without a commit, and writes nothing.
+ */
+#include <vgraft/patcher.h>
+
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/patch_object.h"
+#include "patcher/chain.h"
+#include "patcher/install.h"
+#include "patcher/plan.h"
+#include "patcher/quiesce.h"
+#include "patcher/ranges.h"
+#include "patcher/recovery.h"
+#include "patcher/result.h"
+#include "patcher/switch.h"
+
+#define MAP_TRIES 5
+
+static bool is_same_patch(const struct vg_installed *installed, const struct vg_patch *patch)
+{
+	return memcmp(installed->areas[0].header.checksum, patch->header->checksum,
+		      sizeof(patch->header->checksum)) == 0;
+}
+
+/* What this patcher can't do yet is said before anything is touched. */
+static struct vg_error *check_supported(const struct vg_patch *patch)
+{
+	if (patch->hook_count)
+		return vg_error_new(VG_REFUSED,
+				    "patch %s has hooks, which this vgraft does not run yet",
+				    vg_patch_name(patch));
+	if (patch->header->flags & VGP_REPLACE)
+		return vg_error_new(VG_REFUSED,
+				    "patch %s replaces all others (--replace), which this vgraft "
+				    "does not do yet; revert them one by one",
+				    vg_patch_name(patch));
+	if (!patch->module_count)
+		return vg_error_new(VG_REFUSED, "patch %s is for no module", vg_patch_name(patch));
+	return NULL;
+}
+
+static struct vg_error *check_depends(struct vg_session *session, const struct vg_patch *patch)
+{
+	for (size_t i = 0; i < patch->depend_count; i++) {
+		const char *name = vg_patch_string(patch, patch->depends[i]);
+		const struct vg_installed *installed = vg_session_find(session, name);
+
+		if (!installed || !vg_installed_is_linked(installed))
+			return vg_error_new(VG_REFUSED,
+					    "patch %s depends on patch %s, which is not applied to "
+					    "process %d; apply that first",
+					    vg_patch_name(patch), name, session->target.pid);
+	}
+	return NULL;
+}
+
+static bool depends_on(const struct vg_patch *patch, const char *name)
+{
+	for (size_t i = 0; i < patch->depend_count; i++)
+		if (strcmp(vg_patch_string(patch, patch->depends[i]), name) == 0)
+			return true;
+	return false;
+}
+
+/* A function that a patch which is not named by --depends has changed. */
+static void note_hidden(struct vg_session *session, const struct vg_plan *plan)
+{
+	const struct vg_patch *patch = plan->patch;
+	struct vg_link top;
+
+	for (size_t i = 0; i < patch->function_count; i++) {
+		const struct vgp_function *function = &patch->functions[i];
+		uint64_t entry = plan->biases[function->module] + function->old_address;
+
+		if (function->kind != VGP_CHANGED || !vg_chain_top(&session->areas, entry, &top) ||
+		    depends_on(patch, vg_installed_name(top.installed)))
+			continue;
+		vg_result_hides(session->result, vg_installed_name(top.installed),
+				vg_patch_string(patch, function->name));
+	}
+}
+
+static struct vg_error *check_hidden(struct vg_session *session, const struct vg_plan *plan)
+{
+	const struct vg_result *result = session->result;
+
+	note_hidden(session, plan);
+	if (!result->hide_count || !session->options->strict)
+		return NULL;
+	return vg_error_new(VG_REFUSED,
+			    "patch %s changes %s, which patch %s has changed too; build it with "
+			    "--depends %s, or apply it without --strict",
+			    result->patch, result->hides[0].function, result->hides[0].patch,
+			    result->hides[0].patch);
+}
+
+/* Step 2. *already: there is nothing to do. */
+static struct vg_error *check_state(struct vg_session *session, const struct vg_patch *patch,
+				    bool *already)
+{
+	const struct vg_installed *installed = vg_session_find(session, vg_patch_name(patch));
+
+	*already = false;
+	VG_TRY(check_supported(patch));
+	if (installed && vg_installed_is_linked(installed)) {
+		*already = is_same_patch(installed, patch);
+		if (*already)
+			return NULL;
+		return vg_error_new(VG_REFUSED,
+				    "another patch named %s is applied to process %d; revert it "
+				    "first, or build this one under another name",
+				    vg_patch_name(patch), session->target.pid);
+	}
+	return check_depends(session, patch);
+}
+
+struct commit {
+	const struct vg_memory *memory;
+	const struct vg_plan *plan;
+};
+
+static struct vg_error *switch_on(void *context)
+{
+	const struct commit *commit = context;
+
+	return vg_switch_on(commit->memory, commit->plan);
+}
+
+static struct vg_error *do_nothing(void *context)
+{
+	(void)context;
+	return NULL;
+}
+
+/* Step 6; `commit` is switch_on or do_nothing. */
+static struct vg_error *stop(struct vg_session *session, const struct vg_plan *plan,
+			     struct vg_error *(*work)(void *context), bool once)
+{
+	_cleanup_(vg_ranges_clear) struct vg_ranges ranges = {0};
+	struct commit commit = {.memory = &session->target.memory, .plan = plan};
+	struct vg_stop_request request = {.entries = plan->entries,
+					  .entry_count = plan->entry_count,
+					  .commit = work,
+					  .context = &commit};
+
+	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->areas, &ranges));
+	request.ranges = ranges.ranges;
+	request.range_count = ranges.count;
+	return vg_quiesce(session, &request, once);
+}
+
+/* Step 7. What can't be cleaned up now is left to the next verb, and said. */
+static void clean_up(struct vg_session *session)
+{
+	bool recovered = session->result->recovered;
+	size_t notes = session->result->note_count;
+	struct vg_error *error = vg_session_look(session);
+
+	if (!error)
+		error = vg_recover(session);
+	if (error)
+		vg_result_note(session->result,
+			       "the memory of the patch could not be given back now (%s); the next "
+			       "apply or revert does it",
+			       vg_error_text(error));
+	else
+		/* Our own leftovers are nothing to report. */
+		while (session->result->note_count > notes)
+			free(session->result->notes[--session->result->note_count]);
+	session->result->recovered = recovered;
+	vg_error_free(error);
+}
+
+/* Steps 3 to 6. *taken: the target mapped something where the area was to go. */
+static struct vg_error *apply_once(struct vg_session *session, const struct vg_patch *patch,
+				   bool *taken)
+{
+	_cleanup_(vg_plan_clear) struct vg_plan plan = {0};
+
+	VG_TRY(vg_plan_make(session, patch, &plan));
+	if (!session->result->hide_count)
+		VG_TRY(check_hidden(session, &plan));
+	VG_TRY(vg_install_map(session, &plan, taken));
+	if (*taken)
+		return NULL;
+	VG_TRY(vg_install_fill(session, &plan));
+	return stop(session, &plan, switch_on, false);
+}
+
+static struct vg_error *apply_patch(struct vg_session *session, const struct vg_patch *patch)
+{
+	bool taken = false;
+
+	for (unsigned i = 0; i < MAP_TRIES; i++) {
+		struct vg_error *error = apply_once(session, patch, &taken);
+
+		if (error || taken)
+			clean_up(session);
+		if (error || !taken)
+			return error;
+	}
+	return vg_error_new(VG_BUSY,
+			    "process %d maps memory faster than a place for the patch can be found",
+			    session->target.pid);
+}
+
+static struct vg_error *apply(struct vg_session *session, const struct vg_patch *patch, pid_t pid,
+			      const struct vg_patch_options *options, struct vg_result *result)
+{
+	bool already;
+
+	VG_TRY(vg_session_open(session, pid, options, result));
+	VG_TRY(vg_recover(session));
+	VG_TRY(check_state(session, patch, &already));
+	if (!already)
+		VG_TRY(apply_patch(session, patch));
+	result->outcome = already ? VG_OUTCOME_ALREADY : VG_OUTCOME_APPLIED;
+	return NULL;
+}
+
+struct vg_error *vg_apply(const struct vg_patch *patch, pid_t pid,
+			  const struct vg_patch_options *options, struct vg_result *result)
+{
+	struct vg_session session;
+
+	vg_result_start(result, pid, vg_patch_name(patch));
+
+	struct vg_error *error = apply(&session, patch, pid, options, result);
+
+	vg_session_close(&session);
+	return vg_result_conclude(result, error);
+}
+
+static bool is_interrupted(const struct vg_session *session)
+{
+	for (size_t i = 0; i < session->areas.count; i++)
+		if (session->areas.patches[i].state != VGA_APPLIED)
+			return true;
+	return session->areas.orphan_count != 0;
+}
+
+static struct vg_error *check(struct vg_session *session, const struct vg_patch *patch, pid_t pid,
+			      const struct vg_patch_options *options, struct vg_result *result)
+{
+	_cleanup_(vg_plan_clear) struct vg_plan plan = {0};
+	bool already;
+
+	VG_TRY(vg_session_open(session, pid, options, result));
+	if (is_interrupted(session))
+		vg_result_note(result,
+			       "an interrupted run has left something behind in process "
+			       "%d; apply recovers it first",
+			       pid);
+	VG_TRY(check_state(session, patch, &already));
+	result->outcome = already ? VG_OUTCOME_ALREADY : VG_OUTCOME_OK;
+	if (already)
+		return NULL;
+	VG_TRY(vg_plan_make(session, patch, &plan));
+	VG_TRY(check_hidden(session, &plan));
+	return stop(session, &plan, do_nothing, true);
+}
+
+struct vg_error *vg_check(const struct vg_patch *patch, pid_t pid,
+			  const struct vg_patch_options *options, struct vg_result *result)
+{
+	struct vg_session session;
+
+	vg_result_start(result, pid, vg_patch_name(patch));
+
+	struct vg_error *error = check(&session, patch, pid, options, result);
+
+	vg_session_close(&session);
+	return vg_result_conclude(result, error);
+}

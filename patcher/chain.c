@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "patcher/chain.h"
+
+bool vg_chain_holds(const struct vg_installed *installed, uint64_t entry, struct vg_link *link)
+{
+	if (!vg_installed_is_linked(installed))
+		return false;
+	for (size_t a = 0; a < installed->area_count; a++)
+		for (size_t i = 0; i < installed->areas[a].header.function_count; i++) {
+			if (installed->areas[a].functions[i].entry != entry)
+				continue;
+			*link = (struct vg_link){.installed = (struct vg_installed *)installed,
+						 .area = &installed->areas[a],
+						 .index = i};
+			return true;
+		}
+	return false;
+}
+
+/* Patches are sorted by sequence, the oldest first. */
+bool vg_chain_top(const struct vg_areas *areas, uint64_t entry, struct vg_link *link)
+{
+	for (size_t i = areas->count; i-- > 0;)
+		if (vg_chain_holds(&areas->patches[i], entry, link))
+			return true;
+	return false;
+}
+
+bool vg_chain_bottom(const struct vg_areas *areas, uint64_t entry, struct vg_link *link)
+{
+	for (size_t i = 0; i < areas->count; i++)
+		if (vg_chain_holds(&areas->patches[i], entry, link))
+			return true;
+	return false;
+}
+
+uint64_t vg_chain_below_without(const struct vga_function *above,
+				const struct vga_function *removed)
+{
+	return removed->below == removed->displaced ? above->displaced : removed->below;
+}

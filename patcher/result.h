@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Filling of struct vg_result (<vgraft/patcher.h>). Running out of memory here loses words only. */
+#ifndef PATCHER_RESULT_H
+#define PATCHER_RESULT_H
+
+#include <stdint.h>
+
+#include <vgraft/error.h>
+#include <vgraft/patcher.h>
+
+#include "patcher/stop.h"
+
+void vg_result_start(struct vg_result *result, pid_t pid, const char *patch);
+void vg_result_note(struct vg_result *result, const char *format, ...) VG_PRINTF(2, 3);
+void vg_result_hides(struct vg_result *result, const char *patch, const char *function);
+/* Adds one stop: times, counts; its blocker replaces those of earlier stops. Takes from `report`.
+ */
+void vg_result_add_stop(struct vg_result *result, struct vg_stop_report *report);
+/*
+ * Refused and busy become outcomes and are no errors any more; other errors are handed on. In all
+ * cases `reason` has the sentence.
+ */
+VG_MUST_CHECK struct vg_error *vg_result_conclude(struct vg_result *result, struct vg_error *error);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "patcher/session.h"
+
+#include <string.h>
+
+#include "patcher/clock.h"
+
+/* A timeout beyond a year is as good as none. */
+static uint64_t deadline_after(double seconds)
+{
+	const double most = 365.0 * 24 * 3600;
+
+	if (!(seconds > 0))
+		return vg_clock_now();
+	return vg_clock_now() + (uint64_t)((seconds < most ? seconds : most) * (double)VG_SECOND);
+}
+
+struct vg_error *vg_session_open(struct vg_session *session, pid_t pid,
+				 const struct vg_patch_options *options, struct vg_result *result)
+{
+	*session = (struct vg_session){.target = VG_TARGET_NONE,
+				       .options = options,
+				       .result = result,
+				       .deadline = deadline_after(options->timeout),
+				       .sharing = {.loadavg = -1}};
+	VG_TRY(vg_target_open(pid, &session->target));
+	VG_TRY(vg_target_lock(&session->target, session->deadline));
+	VG_TRY(vg_target_check_stoppable(&session->target));
+	VG_TRY(vg_sharing_open(pid, &session->sharing));
+	VG_TRY(vg_stacks_open(pid, &session->target.memory, &session->stacks));
+	return vg_session_look(session);
+}
+
+static void forget(struct vg_session *session)
+{
+	vg_areas_clear(&session->areas);
+	vg_modules_clear(&session->modules);
+	vg_maps_clear(&session->maps);
+}
+
+struct vg_error *vg_session_look(struct vg_session *session)
+{
+	forget(session);
+	VG_TRY(vg_maps_read(session->target.pid, &session->maps));
+	VG_TRY(vg_modules_read(&session->target.memory, &session->maps, &session->modules));
+	VG_TRY(vg_areas_read(&session->target.memory, &session->maps, &session->areas));
+	if (!vg_target_is_alive(&session->target))
+		return vg_error_new(VG_FAILED, "process %d ended meanwhile", session->target.pid);
+	return NULL;
+}
+
+void vg_session_close(struct vg_session *session)
+{
+	session->result->inject_us += (double)session->inject / 1000.0;
+	forget(session);
+	vg_stacks_close(session->stacks);
+	session->stacks = NULL;
+	vg_sharing_close(&session->sharing);
+	vg_target_close(&session->target);
+}
+
+struct vg_installed *vg_session_find(struct vg_session *session, const char *name)
+{
+	for (size_t i = 0; i < session->areas.count; i++)
+		if (strcmp(vg_installed_name(&session->areas.patches[i]), name) == 0)
+			return &session->areas.patches[i];
+	return NULL;
+}

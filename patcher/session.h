@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* One verb at work on one target: what it has open, and what it knows of the target. */
+#ifndef PATCHER_SESSION_H
+#define PATCHER_SESSION_H
+
+#include <stdint.h>
+
+#include <vgraft/error.h>
+#include <vgraft/patcher.h>
+
+#include "patcher/area.h"
+#include "patcher/module.h"
+#include "patcher/sharing.h"
+#include "patcher/stack_check.h"
+#include "patcher/target.h"
+
+struct vg_session {
+	struct vg_target target;
+	const struct vg_patch_options *options;
+	struct vg_result *result;
+	uint64_t deadline; /* of the verb, vg_clock_now() */
+	struct vg_sharing sharing;
+	struct vg_stacks *stacks;
+	/* As of the last vg_session_look(). */
+	struct vg_maps maps;
+	struct vg_modules modules;
+	struct vg_areas areas;
+	uint64_t inject; /* nanoseconds that single threads were held */
+};
+
+/* Opens and locks the target and looks at it. The session is closed by vg_session_close(). */
+VG_MUST_CHECK struct vg_error *vg_session_open(struct vg_session *session, pid_t pid,
+					       const struct vg_patch_options *options,
+					       struct vg_result *result);
+/* Reads maps, modules and patch areas again. */
+VG_MUST_CHECK struct vg_error *vg_session_look(struct vg_session *session);
+void vg_session_close(struct vg_session *session);
+
+/* The patch of that name in the target, or NULL. */
+struct vg_installed *vg_session_find(struct vg_session *session, const char *name);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "patcher/sharing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+struct vg_error *vg_sharing_open(pid_t pid, struct vg_sharing *sharing)
+{
+	*sharing = (struct vg_sharing){.pid = pid,
+				       .loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC)};
+	if (sharing->loadavg < 0)
+		return vg_error_errno(VG_FAILED, errno, "cannot open /proc/loadavg");
+	return NULL;
+}
+
+void vg_sharing_close(struct vg_sharing *sharing)
+{
+	if (sharing->loadavg >= 0)
+		close(sharing->loadavg);
+	sharing->loadavg = -1;
+}
+
+/* "0.00 0.01 0.05 1/123 4567": the last process id; 0 if it can't be read. */
+static pid_t last_pid(const struct vg_sharing *sharing)
+{
+	char text[128];
+	ssize_t n = pread(sharing->loadavg, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+
+	const char *space = strrchr(text, ' ');
+
+	return space ? atoi(space + 1) : 0;
+}
+
+/*
+ * A process that we may not look at (EPERM) runs as another user; it does not share the memory of
+ * one that we may trace. Kernel threads have no memory to compare.
+ */
+static bool shares_memory(pid_t a, pid_t b)
+{
+	return syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
+}
+
+pid_t vg_sharing_find(struct vg_sharing *sharing)
+{
+	_cleanup_closedir_ DIR *directory = opendir("/proc");
+
+	sharing->last = last_pid(sharing);
+	for (struct dirent *entry; directory && (entry = readdir(directory));) {
+		pid_t pid = atoi(entry->d_name);
+
+		if (pid > 0 && pid != sharing->pid && shares_memory(sharing->pid, pid))
+			return pid;
+	}
+	return 0;
+}
+
+/* Is it a process of its own, and not a thread of the target? Threads share the memory too. */
+static bool is_process(pid_t pid)
+{
+	char path[32], line[128];
+	int tgid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+
+	while (file && !tgid && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	return tgid == pid;
+}
+
+pid_t vg_sharing_find_new(struct vg_sharing *sharing)
+{
+	pid_t last = last_pid(sharing);
+
+	if (last == sharing->last)
+		return 0;
+	if (last < sharing->last) /* the numbers have wrapped around */
+		return vg_sharing_find(sharing);
+	for (pid_t pid = sharing->last + 1; pid <= last; pid++)
+		if (pid != sharing->pid && shares_memory(sharing->pid, pid) && is_process(pid))
+			return pid;
+	sharing->last = last;
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stores that turn a patch on and off, in the order of the journal (<vgraft/area.h>).
+ *
+ *   on:   1 entries compared   2 ARMING      3 entries armed   4 switch 0 -> 1 (the commit)
+ *         5 slots to new code  6 APPLIED
+ *   off:  1 REVERTING          2 slots to select               3 switch 1 -> 0 (the commit)
+ *         4 taken out of the chains, entries restored          5 DISARMED
+ *
+ * Every step can be made again from its beginning: that is how recovery finishes what a killed tool
+ * began.
+ *
+ * Thread context: all threads of the target stopped.
+ */
+#ifndef PATCHER_SWITCH_H
+#define PATCHER_SWITCH_H
+
+#include <vgraft/error.h>
+
+#include "patcher/area.h"
+#include "patcher/memory.h"
+#include "patcher/plan.h"
+
+/* Turns on what `plan` has written. After an error before the commit everything is as it was. */
+VG_MUST_CHECK struct vg_error *vg_switch_on(const struct vg_memory *memory,
+					    const struct vg_plan *plan);
+/* Steps 5 and 6: the switch word says new already. */
+VG_MUST_CHECK struct vg_error *vg_switch_finish_on(const struct vg_memory *memory,
+						   const struct vg_installed *installed);
+VG_MUST_CHECK struct vg_error *vg_switch_off(const struct vg_memory *memory,
+					     const struct vg_installed *installed,
+					     const struct vg_areas *areas);
+/* Steps 4 and 5: the switch word says old already. */
+VG_MUST_CHECK struct vg_error *vg_switch_finish_off(const struct vg_memory *memory,
+						    const struct vg_installed *installed,
+						    const struct vg_areas *areas);
+
+#endif
