@@ -424,6 +424,14 @@ static void add_prefix_maps(struct vg_words *words, const struct vg_compile_flag
 	}
 }
 
+/* gcc takes the time from SOURCE_DATE_EPOCH (see compile_jobs.c), clang only from version 16 on. */
+static void add_fixed_time(struct vg_words *words)
+{
+	vg_words_add(words, "-Wno-builtin-macro-redefined");
+	vg_words_add(words, "-D__DATE__=\"Jan  1 1970\"");
+	vg_words_add(words, "-D__TIME__=\"00:00:00\"");
+}
+
 static void add_kind(struct vg_words *words, const struct vg_compile_flags *flags,
 		     enum vg_compile_kind kind)
 {
@@ -460,6 +468,8 @@ struct vg_error *vg_compile_flags_command(const struct vg_compile_flags *flags,
 	/* gcc would name a system header by its real path, which is not the shadow's */
 	if (system && !flags->clang)
 		vg_words_add(words, "-fno-canonical-system-headers");
+	if (flags->clang)
+		add_fixed_time(words);
 	add_kind(words, flags, kind);
 	add_prefix_maps(words, flags, shadow);
 	vg_words_add(words, "-o");

@@ -274,6 +274,7 @@ static struct vg_error *compile_plan(struct vg_unit_plan *plan, struct vg_units 
 	VG_TRY(vg_units_shadow(plan));
 	if (plan->count)
 		VG_TRY(vg_units_run(plan));
+	VG_TRY(vg_units_check_reached(plan));
 	return fill(plan, units);
 }
 

@@ -51,8 +51,8 @@ void vg_private_directory_keep(const char *directory);
 
 /* units_reach.c: fills plan->units. */
 VG_MUST_CHECK struct vg_error *vg_units_reach(struct vg_unit_plan *plan);
-/* After the compilation: touched files that no unit read are refused or noted. */
-VG_MUST_CHECK struct vg_error *vg_units_check_reached(struct vg_unit_plan *plan, bool compiled);
+/* units_check.c, after the compilation: touched files that no unit read are refused or noted. */
+VG_MUST_CHECK struct vg_error *vg_units_check_reached(struct vg_unit_plan *plan);
 /* units_names.c */
 bool vg_is_never_compiled(const char *path); /* documentation, build description, scripts */
 

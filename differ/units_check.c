@@ -25,18 +25,14 @@ static void note(struct vg_unit_plan *plan, const struct vg_touched *touched)
 				touched->path);
 }
 
-static struct vg_error *check_one(struct vg_unit_plan *plan, const struct vg_touched *touched,
-				  bool compiled)
+static struct vg_error *check_one(struct vg_unit_plan *plan, const struct vg_touched *touched)
 {
-	/* the new name of a renamed file, and a new file, are only read by the post compilation */
-	bool only_post = touched->created;
-
 	if (touched->binary && (touched->reached || vg_is_unit_file(touched->path)))
 		return vg_error_new(VG_REFUSED,
-				    "%s: the diff has its change as binary data; make "
-				    "it with git diff --text",
+				    "%s: the diff has its change as binary data; make it with git "
+				    "diff --text",
 				    touched->path);
-	if (touched->reached || (touched->deleted && touched->created) || only_post != compiled)
+	if (touched->reached || touched->deleted)
 		return NULL;
 	if (vg_is_unit_file(touched->path))
 		return refuse(plan, touched);
@@ -58,9 +54,9 @@ static struct vg_error *check_any(const struct vg_unit_plan *plan)
 	return NULL;
 }
 
-struct vg_error *vg_units_check_reached(struct vg_unit_plan *plan, bool compiled)
+struct vg_error *vg_units_check_reached(struct vg_unit_plan *plan)
 {
 	for (size_t i = 0; i < plan->tree.count; i++)
-		VG_TRY(check_one(plan, &plan->tree.files[i], compiled));
+		VG_TRY(check_one(plan, &plan->tree.files[i]));
 	return check_any(plan);
 }
