@@ -63,8 +63,9 @@ void console_destroy(struct console *console)
 	event_destroy(&console->wake_fd);
 }
 
-void console_drain(struct console *console)
+void console_drain(struct console *console, bool hurried)
 {
+	atomic_store(&console->hurried, hurried);
 	atomic_store(&console->draining, true);
 	event_signal(console->wake_fd);
 }
@@ -75,6 +76,9 @@ void console_prepare(struct console *console, struct console_wait *wait)
 	bool listens = !atomic_load(&console->draining) && serial_room(console->serial) > 0;
 	bool speaks = serial_pending(console->serial) > 0;
 	uint64_t timeout = serial_timeout_in(console->serial);
+
+	if (atomic_load(&console->hurried))
+		timeout = 0;
 
 	*wait = (struct console_wait){
 		.fds =
@@ -156,5 +160,9 @@ bool console_turn(struct console *console, const struct console_wait *wait)
 	if (wait->fds[WAIT_OUTPUT].revents)
 		output_give(console);
 	serial_check_timeout(console->serial);
-	return !atomic_load(&console->draining) || serial_pending(console->serial) > 0;
+	if (!atomic_load(&console->draining))
+		return true;
+	if (atomic_load(&console->hurried) && !wait->fds[WAIT_OUTPUT].revents)
+		return false;
+	return serial_pending(console->serial) > 0;
 }

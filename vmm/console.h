@@ -24,6 +24,7 @@ struct console {
 	bool escaped; /* the last byte typed was ctrl-a */
 	struct termios saved;
 	atomic_bool draining; /* the machine ended: write what is left, then end */
+	atomic_bool hurried;  /* and do not wait for the reader */
 	pthread_t thread;
 	bool thread_runs;
 };
@@ -43,7 +44,7 @@ void console_destroy(struct console *console); /* restores the terminal */
 void console_prepare(struct console *console, struct console_wait *wait);
 bool console_turn(struct console *console, const struct console_wait *wait);
 
-/* Asks the thread to write out what is left and to end. */
-void console_drain(struct console *console);
+/* Asks the thread to write out what is left, or what goes without waiting, and to end. */
+void console_drain(struct console *console, bool hurried);
 
 #endif

@@ -220,11 +220,17 @@ static void disk_stop(struct virtio_blk *disk)
 		disk_image_flush(&disk->image);
 }
 
+/* Whoever wants us gone does not want to wait for a reader that may be stuck. */
+static bool is_hurried(enum ending_reason reason)
+{
+	return reason == ENDING_SIGNAL || reason == ENDING_USER;
+}
+
 static void console_stop(struct console *console)
 {
 	if (!console->thread_runs)
 		return;
-	console_drain(console);
+	console_drain(console, is_hurried(ending_reason(console->ending)));
 	pthread_join(console->thread, NULL);
 	console->thread_runs = false;
 }

@@ -27,10 +27,17 @@ static const char help[] =
 	"VMM. Exit status: 0 the guest reset or powered itself off, 1 the host or the machine\n"
 	"failed, 2 wrong command line or unreadable file.\n";
 
-/* How the machine's end looks from outside. */
+/* How the machine's end looks from outside; for a signal, as shells show it. */
 static int ending_status(const struct ending *ending)
 {
-	return ending->reason == ENDING_FAILED ? VMM_EXIT_FAILED : VMM_EXIT_DONE;
+	switch (ending->reason) {
+	case ENDING_FAILED:
+		return VMM_EXIT_FAILED;
+	case ENDING_SIGNAL:
+		return 128 + ending->signal;
+	default:
+		return VMM_EXIT_DONE;
+	}
 }
 
 static void notice_print(const char *sentence)
