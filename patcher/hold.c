@@ -265,7 +265,8 @@ static void clear(struct run *run)
 	free(run->xstate);
 }
 
-struct vg_error *vg_hold_run(const struct vg_target *target, const struct vg_hold_options *options,
+struct vg_error *vg_hold_run(const struct vg_live_target *target,
+			     const struct vg_hold_options *options,
 			     struct vg_error *(*work)(struct vg_hold *hold, void *context),
 			     void *context, uint64_t *nanoseconds)
 {

@@ -39,7 +39,7 @@
 #include "patcher/target.h"
 
 struct vg_hold {
-	const struct vg_target *target;
+	const struct vg_live_target *target;
 	pid_t tid;
 	struct vg_gadgets gadgets;
 	struct vg_seccomp seccomp;
@@ -62,7 +62,7 @@ struct vg_hold_options {
  * and whether the call was made is unknown.
  */
 VG_MUST_CHECK struct vg_error *
-vg_hold_run(const struct vg_target *target, const struct vg_hold_options *options,
+vg_hold_run(const struct vg_live_target *target, const struct vg_hold_options *options,
 	    struct vg_error *(*work)(struct vg_hold *hold, void *context), void *context,
 	    uint64_t *nanoseconds);
 

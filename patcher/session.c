@@ -18,14 +18,14 @@ static uint64_t deadline_after(double seconds)
 struct vg_error *vg_session_open(struct vg_session *session, pid_t pid,
 				 const struct vg_patch_options *options, struct vg_result *result)
 {
-	*session = (struct vg_session){.target = VG_TARGET_NONE,
+	*session = (struct vg_session){.target = VG_LIVE_TARGET_NONE,
 				       .options = options,
 				       .result = result,
 				       .deadline = deadline_after(options->timeout),
 				       .sharing = {.loadavg = -1}};
-	VG_TRY(vg_target_open(pid, &session->target));
-	VG_TRY(vg_target_lock(&session->target, session->deadline));
-	VG_TRY(vg_target_check_stoppable(&session->target));
+	VG_TRY(vg_live_target_open(pid, &session->target));
+	VG_TRY(vg_live_target_lock(&session->target, session->deadline));
+	VG_TRY(vg_live_target_check_stoppable(&session->target));
 	VG_TRY(vg_sharing_open(pid, &session->sharing));
 	VG_TRY(vg_stacks_open(pid, &session->target.memory, &session->stacks));
 	return vg_session_look(session);
@@ -44,7 +44,7 @@ struct vg_error *vg_session_look(struct vg_session *session)
 	VG_TRY(vg_maps_read(session->target.pid, &session->maps));
 	VG_TRY(vg_modules_read(&session->target.memory, &session->maps, &session->modules));
 	VG_TRY(vg_areas_read(&session->target.memory, &session->maps, &session->areas));
-	if (!vg_target_is_alive(&session->target))
+	if (!vg_live_target_is_alive(&session->target))
 		return vg_error_new(VG_FAILED, "process %d ended meanwhile", session->target.pid);
 	return NULL;
 }
@@ -56,7 +56,7 @@ void vg_session_close(struct vg_session *session)
 	vg_stacks_close(session->stacks);
 	session->stacks = NULL;
 	vg_sharing_close(&session->sharing);
-	vg_target_close(&session->target);
+	vg_live_target_close(&session->target);
 }
 
 struct vg_installed *vg_session_find(struct vg_session *session, const char *name)

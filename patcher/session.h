@@ -15,7 +15,7 @@
 #include "patcher/target.h"
 
 struct vg_session {
-	struct vg_target target;
+	struct vg_live_target target;
 	const struct vg_patch_options *options;
 	struct vg_result *result;
 	uint64_t deadline; /* of the verb, vg_clock_now() */

@@ -17,7 +17,7 @@
 
 #define TRIES 5
 
-static char *read_exe(const struct vg_target *target)
+static char *read_exe(const struct vg_live_target *target)
 {
 	char path[4096];
 	ssize_t n = readlinkat(target->proc, "exe", path, sizeof(path) - 1);
@@ -26,8 +26,8 @@ static char *read_exe(const struct vg_target *target)
 	return strdup(path);
 }
 
-static struct vg_error *describe(const struct vg_target *target, struct vg_installed *installed,
-				 struct vg_applied *applied)
+static struct vg_error *describe(const struct vg_live_target *target,
+				 struct vg_installed *installed, struct vg_applied *applied)
 {
 	char build_id[2 * VGP_MAX_BUILD_ID + 1] = "";
 
@@ -45,7 +45,7 @@ static struct vg_error *describe(const struct vg_target *target, struct vg_insta
 	return NULL;
 }
 
-static struct vg_error *read_areas(const struct vg_target *target, struct vg_areas *areas)
+static struct vg_error *read_areas(const struct vg_live_target *target, struct vg_areas *areas)
 {
 	_cleanup_(vg_maps_clear) struct vg_maps maps = {0};
 
@@ -54,7 +54,8 @@ static struct vg_error *read_areas(const struct vg_target *target, struct vg_are
 }
 
 /* Another vgraft may be at work, and half of what it writes may be read: look again. */
-static struct vg_error *read_areas_settled(const struct vg_target *target, struct vg_areas *areas)
+static struct vg_error *read_areas_settled(const struct vg_live_target *target,
+					   struct vg_areas *areas)
 {
 	struct vg_error *error = NULL;
 
@@ -68,7 +69,7 @@ static struct vg_error *read_areas_settled(const struct vg_target *target, struc
 	return error;
 }
 
-static struct vg_error *fill(const struct vg_target *target, struct vg_areas *areas,
+static struct vg_error *fill(const struct vg_live_target *target, struct vg_areas *areas,
 			     struct vg_status *status)
 {
 	status->applied = calloc(areas->count + 1, sizeof(*status->applied));
@@ -81,11 +82,11 @@ static struct vg_error *fill(const struct vg_target *target, struct vg_areas *ar
 
 struct vg_error *vg_status_read(pid_t pid, struct vg_status *status)
 {
-	_cleanup_(vg_target_close) struct vg_target target = VG_TARGET_NONE;
+	_cleanup_(vg_live_target_close) struct vg_live_target target = VG_LIVE_TARGET_NONE;
 	_cleanup_(vg_areas_clear) struct vg_areas areas = {0};
 
 	*status = (struct vg_status){0};
-	VG_TRY(vg_target_open(pid, &target));
+	VG_TRY(vg_live_target_open(pid, &target));
 	VG_TRY(read_areas_settled(&target, &areas));
 
 	struct vg_error *error = fill(&target, &areas, status);

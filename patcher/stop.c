@@ -135,7 +135,7 @@ static struct vg_error *inspect_and_commit(struct attempt *attempt)
 	return NULL;
 }
 
-static void name_blocker(const struct vg_target *target, struct vg_blocker *blocker)
+static void name_blocker(const struct vg_live_target *target, struct vg_blocker *blocker)
 {
 	struct vg_task task;
 

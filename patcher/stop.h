@@ -42,7 +42,7 @@ enum vg_stop_outcome {
 };
 
 struct vg_stop_request {
-	const struct vg_target *target;
+	const struct vg_live_target *target;
 	struct vg_stacks *stacks;
 	struct vg_sharing *sharing;
 	const struct vg_code_range *ranges; /* none: nothing is checked */

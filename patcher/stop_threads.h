@@ -26,7 +26,7 @@ struct vg_stop_thread {
 };
 
 struct vg_stop_threads {
-	const struct vg_target *target;
+	const struct vg_live_target *target;
 	struct vg_stop_thread *threads;
 	size_t count, capacity;
 	size_t first_waiting; /* no thread before it is waited for */

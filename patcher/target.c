@@ -18,7 +18,7 @@
 #include "patcher/clock.h"
 #include "patcher/task.h"
 
-bool vg_target_is_alive(const struct vg_target *target)
+bool vg_live_target_is_alive(const struct vg_live_target *target)
 {
 	/* A pidfd becomes readable when the process ends (pidfd_open(2)). */
 	struct pollfd pollfd = {.fd = target->pidfd, .events = POLLIN};
@@ -26,7 +26,7 @@ bool vg_target_is_alive(const struct vg_target *target)
 	return poll(&pollfd, 1, 0) == 0;
 }
 
-static struct vg_error *open_process(struct vg_target *target)
+static struct vg_error *open_process(struct vg_live_target *target)
 {
 	char path[32];
 
@@ -47,7 +47,7 @@ static struct vg_error *open_process(struct vg_target *target)
 }
 
 /* Another architecture has other registers, frames and system call numbers. */
-static struct vg_error *check_architecture(const struct vg_target *target)
+static struct vg_error *check_architecture(const struct vg_live_target *target)
 {
 	_cleanup_close_ int fd = openat(target->proc, "exe", O_RDONLY | O_CLOEXEC);
 	Elf64_Ehdr header;
@@ -69,7 +69,7 @@ static struct vg_error *check_architecture(const struct vg_target *target)
 	return NULL;
 }
 
-static struct vg_error *check_kind(struct vg_target *target)
+static struct vg_error *check_kind(struct vg_live_target *target)
 {
 	struct vg_task task;
 
@@ -91,20 +91,20 @@ static struct vg_error *check_kind(struct vg_target *target)
 	return NULL;
 }
 
-struct vg_error *vg_target_open(pid_t pid, struct vg_target *target)
+struct vg_error *vg_live_target_open(pid_t pid, struct vg_live_target *target)
 {
-	*target = (struct vg_target)VG_TARGET_NONE;
+	*target = (struct vg_live_target)VG_LIVE_TARGET_NONE;
 	target->pid = pid;
 	VG_TRY(open_process(target));
 	VG_TRY(check_kind(target));
 	VG_TRY(vg_memory_open(pid, &target->memory));
 	VG_TRY(check_architecture(target));
-	if (!vg_target_is_alive(target))
+	if (!vg_live_target_is_alive(target))
 		return vg_error_new(VG_USAGE, "process %d ended meanwhile", pid);
 	return NULL;
 }
 
-struct vg_error *vg_target_check_stoppable(const struct vg_target *target)
+struct vg_error *vg_live_target_check_stoppable(const struct vg_live_target *target)
 {
 	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
 
@@ -130,7 +130,7 @@ struct vg_error *vg_target_check_stoppable(const struct vg_target *target)
 	return NULL;
 }
 
-static bool try_lock(struct vg_target *target)
+static bool try_lock(struct vg_live_target *target)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int length = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1,
@@ -140,7 +140,7 @@ static bool try_lock(struct vg_target *target)
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0;
 }
 
-struct vg_error *vg_target_lock(struct vg_target *target, uint64_t deadline)
+struct vg_error *vg_live_target_lock(struct vg_live_target *target, uint64_t deadline)
 {
 	target->lock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (target->lock < 0)
@@ -157,7 +157,7 @@ struct vg_error *vg_target_lock(struct vg_target *target, uint64_t deadline)
 	return NULL;
 }
 
-void vg_target_close(struct vg_target *target)
+void vg_live_target_close(struct vg_live_target *target)
 {
 	int *fds[] = {&target->pidfd, &target->proc, &target->lock};
 

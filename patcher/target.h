@@ -23,7 +23,7 @@
 
 #include "patcher/memory.h"
 
-struct vg_target {
+struct vg_live_target {
 	pid_t pid;
 	int pidfd;
 	int proc; /* /proc/PID */
@@ -33,7 +33,7 @@ struct vg_target {
 };
 
 /* Fields of a target that is not open, for the cleanup. */
-#define VG_TARGET_NONE                                                                             \
+#define VG_LIVE_TARGET_NONE                                                                        \
 	{                                                                                          \
 		.pidfd = -1, .proc = -1, .lock = -1, .memory = {.fd = -1 }                         \
 	}
@@ -42,15 +42,16 @@ struct vg_target {
  * No such process: VG_USAGE. Ours not to touch, by name: itself, a kernel thread, a zombie, no
  * permission, another architecture: VG_REFUSED.
  */
-VG_MUST_CHECK struct vg_error *vg_target_open(pid_t pid, struct vg_target *target);
+VG_MUST_CHECK struct vg_error *vg_live_target_open(pid_t pid, struct vg_live_target *target);
 /*
  * What must be so before a thread of the target is stopped: not traced by anybody, not stopped by a
  * signal (it is left as found). VG_REFUSED otherwise.
  */
-VG_MUST_CHECK struct vg_error *vg_target_check_stoppable(const struct vg_target *target);
+VG_MUST_CHECK struct vg_error *vg_live_target_check_stoppable(const struct vg_live_target *target);
 /* Waits for another vgraft until `deadline` (vg_clock_now()); then VG_BUSY. */
-VG_MUST_CHECK struct vg_error *vg_target_lock(struct vg_target *target, uint64_t deadline);
-bool vg_target_is_alive(const struct vg_target *target);
-void vg_target_close(struct vg_target *target);
+VG_MUST_CHECK struct vg_error *vg_live_target_lock(struct vg_live_target *target,
+						   uint64_t deadline);
+bool vg_live_target_is_alive(const struct vg_live_target *target);
+void vg_live_target_close(struct vg_live_target *target);
 
 #endif
