@@ -21,16 +21,11 @@ static void answer_clear(struct answer *answer)
 	json_decref(answer->json);
 }
 
-/* The last line of stderr is where the reason stands. */
-static const char *last_line(const char *text)
+/* The first line of stderr says why; what follows are details. */
+static const char *first_line(char *text)
 {
-	const char *end = text + strlen(text), *line;
-
-	while (end > text && end[-1] == '\n')
-		end--;
-	for (line = end; line > text && line[-1] != '\n';)
-		line--;
-	return *line ? line : "nothing on stderr";
+	text[strcspn(text, "\n")] = '\0';
+	return *text ? text : "nothing on stderr";
 }
 
 /* Each verb prints one object for each target; here there is at most one target. */
@@ -60,7 +55,7 @@ static struct vg_error *call(const struct verbs *verbs, const struct arguments *
 	VG_TRY(read_answer(verb, answer));
 	if (answer->run.code != code)
 		return vg_error_new(VG_FAILED, "%s: expected exit code %d, got %d: %.400s", verb,
-				    code, answer->run.code, last_line(answer->run.err));
+				    code, answer->run.code, first_line(answer->run.err));
 	return NULL;
 }
 

@@ -75,10 +75,10 @@ static void compile_command(struct arguments *arguments, const struct expect *ex
 			    const struct configuration *configuration, const char *unit)
 {
 	arguments_add(arguments, configuration->cc);
+	add_type_flags(arguments, configuration->type);
 	arguments_split(arguments, expect->cflags);
 	if (configuration->level)
 		arguments_add(arguments, configuration->level);
-	add_type_flags(arguments, configuration->type);
 	arguments_add(arguments, "-c");
 	arguments_add(arguments, unit);
 	arguments_add(arguments, "-o");

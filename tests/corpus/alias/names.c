@@ -4,7 +4,7 @@ int other(int value, int base);
 
 int original(int value, int base)
 {
-	return base + value;
+	return base * base - value;
 }
 
 int other(int value, int base) __attribute__((alias("original")));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "complain.h"
+
 int guard(int value);
-int complain(int value);
 
 int guard(int value)
 {

@@ -5,5 +5,5 @@ int low(int value);
 
 int low(int value)
 {
-	return scale(value) + 1;
+	return scale(value) * value + 1;
 }

@@ -9,5 +9,5 @@ int first(int value)
 
 int second(int value)
 {
-	return value * 3;
+	return value * value * 3;
 }

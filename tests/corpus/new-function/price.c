@@ -3,5 +3,5 @@ int price(int units);
 
 int price(int units)
 {
-	return units;
+	return units * 7;
 }

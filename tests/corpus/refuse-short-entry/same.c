@@ -8,5 +8,5 @@ int same(int value)
 
 int neighbour(int value)
 {
-	return value * 7;
+	return value * value * 7;
 }

@@ -3,5 +3,5 @@ int scale(int value);
 
 int scale(int value)
 {
-	return value * 2;
+	return value * value * 2;
 }

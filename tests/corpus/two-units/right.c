@@ -3,5 +3,5 @@
 
 int right(int value)
 {
-	return value * 3;
+	return value * value * 5;
 }

@@ -5,5 +5,5 @@ double bend(double value);
 
 double bend(double value)
 {
-	return value;
+	return value * 0.5;
 }

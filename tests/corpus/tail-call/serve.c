@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int serve(int value);
+
+int serve(int value)
+{
+	return value * value;
+}
