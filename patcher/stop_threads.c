@@ -70,8 +70,21 @@ static bool is_attached(pid_t tid)
 	return vg_trace_look(tid).state != VG_TRACE_GONE;
 }
 
+/*
+ * Some kernels let a thread that KVM made (kvm-nx-lpage-recovery, Linux 6.18) be seized, and it even
+ * stops, with an instruction pointer of 0. So it is asked what it is before it is touched.
+ */
+static bool is_kernel_made(const struct vg_stop_threads *threads, pid_t tid)
+{
+	struct vg_task task;
+
+	return vg_task_read(threads->target->proc, tid, &task) && vg_task_is_kernel_made(&task);
+}
+
 static struct vg_error *seize(struct vg_stop_threads *threads, pid_t tid)
 {
+	if (is_kernel_made(threads, tid))
+		return add(threads, tid, VG_THREAD_IGNORED);
 	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)(uintptr_t)PTRACE_O_TRACECLONE) == 0)
 		return add(threads, tid, VG_THREAD_SEIZED);
 	if (errno == ESRCH)
