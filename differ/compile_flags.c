@@ -37,7 +37,8 @@ static const char *const output_values[] = {
 	NULL,
 };
 static const char *const output_flags[] = {
-	"-c", "-MD", "-MMD", "-MP", "-MG", "-M", "-MM", "-MV", "-time", "-fstack-usage", NULL,
+	"-c",  "-ftest-coverage", "-MD",	   "-MMD", "-MP", "-MG", "-M", "-MM",
+	"-MV", "-time",		  "-fstack-usage", NULL,
 };
 /* -frecord-* would put the private paths of the command line into the object. */
 static const char *const output_prefixes[] = {
@@ -249,6 +250,22 @@ static size_t wrapped_words(char *const *words)
 	return output_words(inner) ? 2 : 0;
 }
 
+/*
+ * --coverage is -fprofile-arcs, which makes code, and -ftest-coverage, which writes notes. The
+ * counters belong to a file beside the object of the build: see add_profile().
+ */
+static bool is_coverage(struct vg_compile_flags *flags, const char *word)
+{
+	flags->profile |= vg_starts_with(word, "-fprofile-arcs") ||
+			  vg_starts_with(word, "-fprofile-generate") ||
+			  vg_starts_with(word, "-fprofile-use");
+	if (strcmp(word, "--coverage") && strcmp(word, "-coverage"))
+		return false;
+	flags->profile = true;
+	vg_words_add(&flags->words, "-fprofile-arcs");
+	return true;
+}
+
 static size_t link_words(const char *word)
 {
 	if (is_one_of(word, link_values))
@@ -265,6 +282,8 @@ static size_t dropped_words(struct vg_compile_flags *flags, char *const *words, 
 	if (!count)
 		count = wrapped_words(words);
 	if (!count && is_lto(flags, words[0]))
+		count = 1;
+	if (!count && is_coverage(flags, words[0]))
 		count = 1;
 	if (!count && !strcmp(words[0], "-include-pch"))
 		count = 2;
@@ -291,6 +310,12 @@ static bool is_input(const struct vg_compile_command *command, const char *word)
 static void note_language(struct vg_compile_flags *flags, const char *language)
 {
 	flags->c_language = !strcmp(language, "c") || !strcmp(language, "cpp-output");
+}
+
+const char *vg_path_option(const char *word, bool *separate)
+{
+	*separate = is_one_of(word, path_values);
+	return prefix_of(word, path_values);
 }
 
 static bool takes_value(const char *word)
@@ -358,6 +383,20 @@ static void read_words(struct vg_compile_flags *flags, const struct vg_compile_c
 	}
 }
 
+/* Without -o the object lies in the working directory and is named after the source. */
+static char *stem_of(const struct vg_compile_command *command)
+{
+	_cleanup_free_ char *path =
+		command->output ? strdup(command->output)
+				: vg_path_join(command->directory, vg_path_name(command->path));
+	_cleanup_free_ char *normal = path ? vg_path_normal(path) : NULL;
+	char *dot = normal ? strrchr(normal, '.') : NULL;
+
+	if (dot && !strchr(dot, '/'))
+		*dot = '\0';
+	return vg_take(normal);
+}
+
 struct vg_error *vg_compile_flags_read(const struct vg_compile_command *command,
 				       struct vg_compile_flags *flags)
 {
@@ -368,6 +407,9 @@ struct vg_error *vg_compile_flags_read(const struct vg_compile_command *command,
 	flags->clang = is_clang(compiler);
 	flags->c_language = vg_is_c_file(command->path) && !is_cxx_compiler(compiler);
 	vg_words_add(&flags->words, compiler);
+	flags->stem = stem_of(command);
+	if (!flags->stem)
+		return vg_error_no_memory();
 	read_words(flags, command, first + 1);
 	VG_TRY(vg_words_check(&flags->words));
 	VG_TRY(vg_words_check(&flags->prefix_maps));
@@ -379,117 +421,5 @@ void vg_compile_flags_clear(struct vg_compile_flags *flags)
 	vg_words_clear(&flags->words);
 	vg_words_clear(&flags->prefix_maps);
 	vg_words_clear(&flags->dropped);
-}
-
-/* The path in a word of its own or behind its option: where it starts, or NULL. */
-static const char *path_in(const char *before, const char *word)
-{
-	const char *prefix;
-
-	if (before && is_one_of(before, path_values))
-		return word;
-	prefix = prefix_of(word, path_values);
-	/* -include and -imacros are never joined; -isystem, -I and the others are */
-	return prefix && word[strlen(prefix)] ? word + strlen(prefix) : NULL;
-}
-
-static bool is_system_path(const char *before, const char *word)
-{
-	return vg_starts_with(word, "-isystem") || vg_starts_with(word, "-idirafter") ||
-	       (before && (!strcmp(before, "-isystem") || !strcmp(before, "-idirafter")));
-}
-
-static void add_mapped(struct vg_words *words, const struct vg_shadow *shadow, const char *word,
-		       const char *path)
-{
-	if (path && vg_shadow_maps(shadow, path))
-		vg_words_format(words, "%.*s%s%s", (int)(path - word), word, shadow->root, path);
-	else
-		vg_words_add(words, word);
-}
-
-/*
- * Prefix maps: gcc and clang's __FILE__ take the last one that fits. Ours turns the shadow's names
- * into the original ones; behind it the project's own once more, for the names as they are in the
- * shadow, because a name is mapped once only.
- */
-static void add_prefix_maps(struct vg_words *words, const struct vg_compile_flags *flags,
-			    const struct vg_shadow *shadow)
-{
-	vg_words_format(words, "-ffile-prefix-map=%s=", shadow->root);
-	for (size_t i = 0; i < flags->prefix_maps.count; i++) {
-		const char *map = flags->prefix_maps.items[i], *path = strchr(map, '=') + 1;
-
-		vg_words_format(words, "%.*s%s%s", (int)(path - map), map, shadow->root, path);
-	}
-}
-
-/* gcc takes the time from SOURCE_DATE_EPOCH (see compile_jobs.c), clang only from version 16 on. */
-static void add_fixed_time(struct vg_words *words)
-{
-	vg_words_add(words, "-Wno-builtin-macro-redefined");
-	vg_words_add(words, "-D__DATE__=\"Jan  1 1970\"");
-	vg_words_add(words, "-D__TIME__=\"00:00:00\"");
-}
-
-static void add_kind(struct vg_words *words, const struct vg_compile_flags *flags,
-		     enum vg_compile_kind kind)
-{
-	if (kind == VG_COMPILE_SCAN) {
-		vg_words_add(words, "-M");
-		return;
-	}
-	if (kind == VG_COMPILE_SECTIONS) {
-		vg_words_add(words, "-ffunction-sections");
-		vg_words_add(words, "-fdata-sections");
-		if (!flags->debug)
-			vg_words_add(words, "-g2");
-	}
-	vg_words_add(words, "-c");
-}
-
-struct vg_error *vg_compile_flags_command(const struct vg_compile_flags *flags,
-					  const struct vg_shadow *shadow, enum vg_compile_kind kind,
-					  const char *input, const char *output,
-					  const char *dependencies, struct vg_words *words)
-{
-	bool system = false;
-
-	for (size_t i = 0; i < flags->words.count; i++) {
-		const char *before = i ? flags->words.items[i - 1] : NULL;
-		const char *word = flags->words.items[i];
-
-		if (i && i == flags->input)
-			add_mapped(words, shadow, input ?: word, input ?: word);
-		else
-			add_mapped(words, shadow, word, i ? path_in(before, word) : NULL);
-		system |= i && is_system_path(before, word);
-	}
-	/* gcc would name a system header by its real path, which is not the shadow's */
-	if (system && !flags->clang)
-		vg_words_add(words, "-fno-canonical-system-headers");
-	if (flags->clang)
-		add_fixed_time(words);
-	add_kind(words, flags, kind);
-	add_prefix_maps(words, flags, shadow);
-	vg_words_add(words, "-o");
-	vg_words_add(words, output);
-	if (dependencies) {
-		vg_words_add(words, "-MD");
-		vg_words_add(words, "-MF");
-		vg_words_add(words, dependencies);
-	}
-	return vg_words_check(words);
-}
-
-struct vg_error *vg_compile_flags_forced(const struct vg_compile_flags *flags,
-					 struct vg_words *files)
-{
-	for (size_t i = 1; i < flags->words.count; i++) {
-		const char *before = flags->words.items[i - 1];
-
-		if (!strcmp(before, "-include") || !strcmp(before, "-imacros"))
-			vg_words_add(files, flags->words.items[i]);
-	}
-	return vg_words_check(files);
+	free(flags->stem);
 }

@@ -22,6 +22,8 @@ struct vg_compile_flags {
 	bool c_language;	/* not C++, assembler, … */
 	bool compiles;		/* makes an object: no -E, -S, -fsyntax-only */
 	bool lto;		/* had -flto */
+	bool profile;		/* counts arcs, or uses the counts */
+	char *stem;		/* the object of the build without its extension */
 	bool debug;		/* full debug information is on */
 	bool function_sections; /* already on, both of -ffunction-sections -fdata-sections */
 	bool data_sections;
@@ -50,6 +52,11 @@ vg_compile_flags_command(const struct vg_compile_flags *flags, const struct vg_s
 /* Folders whose precompiled headers would hide a header: those of -include (see shadow). */
 VG_MUST_CHECK struct vg_error *vg_compile_flags_forced(const struct vg_compile_flags *flags,
 						       struct vg_words *files);
+/*
+ * The option of `word` that takes a path in which files are looked for (-I, -include, ...), or
+ * NULL; *separate: the path is the next word.
+ */
+const char *vg_path_option(const char *word, bool *separate);
 bool vg_is_c_file(const char *path);
 bool vg_is_unit_file(const char *path); /* of any language: .c, .cc, .S, … */
 
