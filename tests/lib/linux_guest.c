@@ -12,26 +12,29 @@
 
 #define SKIPPED	       77 /* of linux-kernel: there is no kernel for this host */
 #define DEFAULT_MEMORY 256
-#define COMMON_APPEND  "rdinit=/init panic=-1 acpi=off quiet mitigations=off"
+#define COMMON_APPEND  "rdinit=/init panic=-1 quiet mitigations=off"
 #define END_MARK       "vg-end:"
 #define READY_MARK     "vg-ready\n"
 
 /* What a kernel without VT-x and AMD-V cannot bear to see (a kernel with drivers built in). */
-#define PARAVIRTUAL_APPEND "nopti clearcpuid=smep,smap,fsgsbase,pcid no-kvmapf"
+#define PARAVIRTUAL_APPEND "acpi=off nopti clearcpuid=smep,smap,fsgsbase,pcid no-kvmapf"
 
 static struct files {
 	char kernel[PATH_MAX];
 	char modules[PATH_MAX]; /* empty: built in */
 	char initramfs[PATH_MAX];
 	char why_not[1024];
+	char why_no_disk[1024];
 	bool looked;
 } files;
 
-static void first_line(char *to, size_t size, const char *from)
+/* Copies one line without its end, and returns what follows it. */
+static const char *take_line(char *to, size_t size, const char *from)
 {
 	size_t length = strcspn(from, "\n");
 
 	snprintf(to, size, "%.*s", (int)length, from);
+	return from[length] ? from + length + 1 : from + length;
 }
 
 static struct vg_error *find_kernel(void)
@@ -44,17 +47,18 @@ static struct vg_error *find_kernel(void)
 	snprintf(folder, sizeof(folder), "%s/tests/linux", vg_build_folder());
 	VG_TRY(vg_process_run(find, &code, &process));
 	if (code == SKIPPED) {
-		first_line(files.why_not, sizeof(files.why_not), process->messages.text);
+		take_line(files.why_not, sizeof(files.why_not), process->messages.text);
 		return NULL;
 	}
 	if (code != 0)
 		return vg_error_new(VG_FAILED, "tests/guest/linux-kernel failed: %s",
 				    process->messages.text);
 
-	const char *second = strchr(process->output.text, '\n');
+	const char *text = process->output.text;
 
-	first_line(files.kernel, sizeof(files.kernel), process->output.text);
-	first_line(files.modules, sizeof(files.modules), second ? second + 1 : "");
+	text = take_line(files.kernel, sizeof(files.kernel), text);
+	text = take_line(files.modules, sizeof(files.modules), text);
+	take_line(files.why_no_disk, sizeof(files.why_no_disk), text);
 	return NULL;
 }
 
@@ -70,7 +74,7 @@ static struct vg_error *pack_initramfs(void)
 	return vg_process_must_run(pack);
 }
 
-const char *vg_linux_guest_why_not(void)
+const char *vg_linux_guest_why_not_boot(void)
 {
 	if (vg_guest_why_not())
 		return vg_guest_why_not();
@@ -83,6 +87,13 @@ const char *vg_linux_guest_why_not(void)
 		vg_error_free(error);
 	}
 	return files.why_not[0] ? files.why_not : NULL;
+}
+
+const char *vg_linux_guest_why_not(void)
+{
+	if (vg_linux_guest_why_not_boot())
+		return vg_linux_guest_why_not_boot();
+	return files.why_no_disk[0] ? files.why_no_disk : NULL;
 }
 
 static struct vg_error *boot(const struct vg_guest_options *options, struct vg_guest **out)
@@ -101,8 +112,8 @@ struct vg_error *vg_linux_guest_start(const struct vg_guest_options *options, st
 {
 	_cleanup_guest_ struct vg_guest *guest = NULL;
 
-	if (vg_linux_guest_why_not())
-		return vg_error_new(VG_FAILED, "no Linux guest: %s", files.why_not);
+	if (vg_linux_guest_why_not_boot())
+		return vg_error_new(VG_FAILED, "no Linux guest: %s", vg_linux_guest_why_not_boot());
 	VG_TRY(pack_initramfs());
 
 	struct vg_error *error = boot(options, &guest);

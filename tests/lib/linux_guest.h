@@ -14,10 +14,13 @@
 #include "tests/lib/guest.h"
 
 /*
- * NULL where a Linux guest can run; else the sentence that says why the test is skipped. May
- * download and unpack a kernel the first time.
+ * NULL where a Linux guest can run and has a disk; else the sentence that says why the test is
+ * skipped. May download and unpack a kernel the first time.
  */
 const char *vg_linux_guest_why_not(void);
+
+/* The same for a test that needs no disk: Debian's kernel may boot without finding one. */
+const char *vg_linux_guest_why_not_boot(void);
 
 /* Boots to the shell. `kernel`, `initrd`, and `append` of the options are filled in here. */
 struct vg_error *vg_linux_guest_start(const struct vg_guest_options *options,

@@ -48,7 +48,8 @@ START_TEST(linux_boots_to_a_shell)
 	_cleanup_free_ char *output = NULL;
 	int status;
 
-	need_linux(__func__);
+	if (vg_linux_guest_why_not_boot())
+		vg_test_skip("%s", vg_linux_guest_why_not_boot());
 	vg_must(vg_linux_guest_start(&(struct vg_guest_options){0}, &guest));
 	vg_must(vg_linux_guest_must_run(guest, "echo $((6 * 7)) && uname -s", &output));
 	ck_assert_str_eq(output, "42\nLinux\n");
