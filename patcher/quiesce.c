@@ -9,6 +9,7 @@
 #include "patcher/ranges.h"
 #include "patcher/result.h"
 
+#define ATTEMPTS     8
 #define LONGEST_WAIT (50 * VG_MILLISECOND)
 
 /* Between half and one and a half of the wait. */
@@ -60,24 +61,56 @@ static struct vg_error *attempt(struct vg_session *session, const struct vg_stop
 	return NULL;
 }
 
+/*
+ * A thread in a changed function says more to the user than one that a busy host did not let run
+ * until the deadline, so it is not forgotten for the sake of one.
+ */
+static struct vg_error *better(struct vg_error *before, struct vg_error *now,
+			       enum vg_stop_outcome outcome, bool *named)
+{
+	if (before && *named && outcome == VG_STOP_BUSY) {
+		vg_error_free(now);
+		return before;
+	}
+	*named = outcome == VG_STOP_UNSAFE;
+	vg_error_free(before);
+	return now;
+}
+
+/*
+ * A single attempt asks whether the patch would go in. That a loaded host did not let a thread run
+ * until the deadline is no answer to that; a few more attempts are made.
+ */
+static bool is_answer(const struct vg_stop_report *report, unsigned attempts)
+{
+	return report->outcome == VG_STOP_UNSAFE || attempts >= ATTEMPTS;
+}
+
 struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *request, bool once)
 {
 	uint64_t wait = VG_MILLISECOND;
+	struct vg_error *error = NULL;
+	bool named = false;
+	unsigned attempts = 0;
 
 	request->target = &session->target;
 	request->stacks = session->stacks;
 	request->sharing = &session->sharing;
 	for (;;) {
 		_cleanup_(vg_stop_report_clear) struct vg_stop_report report = {0};
+		struct vg_error *failure = attempt(session, request, &report);
+		bool done = failure || report.outcome == VG_STOP_DONE;
 
-		VG_TRY(attempt(session, request, &report));
-		struct vg_error *error =
-			report.outcome == VG_STOP_DONE ? NULL : busy(session, &report);
+		struct vg_error *sentence = done ? NULL : busy(session, &report);
 
-		vg_result_add_stop(session->result, &report);
-		if (!error || once || vg_clock_now() >= session->deadline)
+		vg_result_add_stop(session->result, &report, named);
+		if (done) {
+			vg_error_free(error);
+			return failure;
+		}
+		error = better(error, sentence, report.outcome, &named);
+		if (once ? is_answer(&report, ++attempts) : vg_clock_now() >= session->deadline)
 			return error;
-		vg_error_free(error);
 		vg_clock_sleep(jitter(wait));
 		wait = 2 * wait < LONGEST_WAIT ? 2 * wait : LONGEST_WAIT;
 	}

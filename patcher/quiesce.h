@@ -15,7 +15,7 @@
 #include "patcher/stop.h"
 
 /*
- * `request` without target, stacks and sharing, which are the session's. `once`: one attempt,
+ * `request` without target, stacks and sharing, which are the session's. `once`: one answer,
  * whatever the time allowed. No safe point: VG_BUSY, with the blocker in the result.
  */
 VG_MUST_CHECK struct vg_error *vg_quiesce(struct vg_session *session,

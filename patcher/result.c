@@ -78,8 +78,10 @@ void vg_result_hides(struct vg_result *result, const char *patch, const char *fu
 		(struct vg_hidden){.patch = strdup(patch), .function = strdup(function)};
 }
 
-static void set_blocker(struct vg_result *result, struct vg_stop_report *report)
+static void set_blocker(struct vg_result *result, struct vg_stop_report *report, bool named)
 {
+	if (named && report->outcome == VG_STOP_BUSY)
+		return;
 	clear_blockers(result);
 	if (report->outcome == VG_STOP_DONE || (!report->blocker.tid && !report->blocker.coroutine))
 		return;
@@ -91,11 +93,11 @@ static void set_blocker(struct vg_result *result, struct vg_stop_report *report)
 	report->blocker = (struct vg_blocker){0};
 }
 
-void vg_result_add_stop(struct vg_result *result, struct vg_stop_report *report)
+void vg_result_add_stop(struct vg_result *result, struct vg_stop_report *report, bool named)
 {
 	double pause = (double)report->pause / 1000.0;
 
-	set_blocker(result, report);
+	set_blocker(result, report, named);
 	if (!report->pause)
 		return; /* nobody was stopped */
 	result->stops++;

@@ -13,9 +13,12 @@
 void vg_result_start(struct vg_result *result, pid_t pid, const char *patch);
 void vg_result_note(struct vg_result *result, const char *format, ...) VG_PRINTF(2, 3);
 void vg_result_hides(struct vg_result *result, const char *patch, const char *function);
-/* Adds one stop: times, counts; its blocker replaces those of earlier stops. Takes from `report`.
+/*
+ * Adds one stop: times, counts. Its blocker, which is taken from `report`, replaces those of
+ * earlier stops; if one of those is `named` and this one only did not stop in time, the earlier one
+ * stays.
  */
-void vg_result_add_stop(struct vg_result *result, struct vg_stop_report *report);
+void vg_result_add_stop(struct vg_result *result, struct vg_stop_report *report, bool named);
 /*
  * Refused and busy become outcomes and are no errors any more; other errors are handed on. In all
  * cases `reason` has the sentence.

@@ -148,6 +148,7 @@ static void explain_busy(struct attempt *attempt)
 {
 	struct vg_stop_threads *threads = &attempt->threads;
 	struct vg_blocker *blocker = &attempt->report->blocker;
+	struct vg_task task;
 	char place[128];
 
 	if (attempt->sharer) {
@@ -159,11 +160,14 @@ static void explain_busy(struct attempt *attempt)
 	if (attempt->stands || threads->first_waiting >= threads->count)
 		return;
 	blocker->tid = threads->threads[threads->first_waiting].tid;
+	if (!vg_task_read(attempt->request->target->proc, blocker->tid, &task) ||
+	    task.state == 'R') {
+		attempt->report->why = strdup("got no CPU to stop on before the deadline");
+		return;
+	}
 	vg_task_wait_place(attempt->request->target->proc, blocker->tid, place, sizeof(place));
 	blocker->function = strdup(*place ? place : "the kernel");
-	if (asprintf(&attempt->report->why, "does not stop: it waits in %s",
-		     *place ? place : "the kernel, uninterruptible") < 0)
-		attempt->report->why = NULL;
+	attempt->report->why = strdup("does not stop, but waits uninterruptibly");
 }
 
 static struct vg_error *run_attempt(void *argument)

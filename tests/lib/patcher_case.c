@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/lib/patcher_case.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/process_maps.h"
+#include "patcher/memory.h"
+#include "tests/lib/suite.h"
+
+#define CHUNK	  64 /* bytes of TEXT for each changed function */
+#define DISPLACED 32 /* in a chunk */
+#define GOT	  48
+#define STRING	  56
+
+static void must(struct vg_error *error)
+{
+	ck_assert_msg(!error, "%s", vg_error_text(error));
+}
+
+char *vg_beside_test(const char *name)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *result = NULL;
+
+	path[n > 0 ? n : 0] = '\0';
+	*strrchr(path, '/') = '\0';
+	ck_assert_int_gt(asprintf(&result, "%s/%s", path, name), 0);
+	return result;
+}
+
+void vg_case_start(struct vg_case *c, const char *program, const char *const threads[5])
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "targets/%s", program);
+	c->path = vg_beside_test(name);
+
+	const char *argv[] = {c->path,	  threads[0], threads[1], threads[2],
+			      threads[3], threads[4], NULL};
+
+	must(vg_process_start(argv, &c->process));
+	must(vg_process_wait_text(c->process, &c->process->output, 0, "ready\n", NULL));
+	c->pid = c->process->pid;
+}
+
+void vg_case_end(struct vg_case *c)
+{
+	vg_process_free(c->process);
+	free(c->path);
+}
+
+char *vg_case_ask(struct vg_case *c, char command, const char *word)
+{
+	size_t from = c->process->output.length, at, end;
+	char text[2] = {command, '\0'};
+
+	must(vg_process_send(c->process, text));
+	must(vg_process_wait_text(c->process, &c->process->output, from, word, &at));
+	must(vg_process_wait_text(c->process, &c->process->output, at, "\n", &end));
+	return strndup(c->process->output.text + at, end - at);
+}
+
+void vg_case_expect_answers(struct vg_case *c, int first, int second)
+{
+	_cleanup_free_ char *line = vg_case_ask(c, 'a', "answers");
+	char expected[64];
+
+	snprintf(expected, sizeof(expected), "answers %d %d", first, second);
+	ck_assert_str_eq(line, expected);
+}
+
+struct vg_case_counts vg_case_counts(struct vg_case *c)
+{
+	_cleanup_free_ char *line = vg_case_ask(c, 'e', "interrupted");
+	struct vg_case_counts counts;
+
+	ck_assert_int_eq(sscanf(line, "interrupted %lu calls %lu mixed %lu damaged %lu",
+				&counts.interrupted, &counts.calls, &counts.mixed, &counts.damaged),
+			 4);
+	return counts;
+}
+
+static const struct vg_symbol *find_symbol(const struct vg_symbols *symbols, const char *name)
+{
+	for (size_t i = 0; i < symbols->count; i++)
+		if (strcmp(symbols->symbols[i].name, name) == 0)
+			return &symbols->symbols[i];
+	ck_abort_msg("the target has no %s", name);
+}
+
+/* Reading the four bytes of a displacement off its end, as x86-64 does. */
+static void put_pc32(uint8_t *text, size_t at, size_t to)
+{
+	int32_t displacement = (int32_t)(to - (at + 4));
+
+	memcpy(text + at, &displacement, sizeof(displacement));
+}
+
+static void add_reloc(struct vg_patch_writer *writer, uint32_t offset, uint8_t type, uint8_t base,
+		      uint32_t index, int64_t addend)
+{
+	struct vgp_reloc reloc = {
+		.offset = offset, .type = type, .base = base, .index = index, .addend = addend};
+
+	vg_patch_writer_add(writer, VGP_RELOCS, &reloc, 1);
+}
+
+/* movl $value, %eax; ret -- or movl variable(%rip), %eax; ret -- or a call of an import */
+static size_t put_code(struct vg_patch_writer *writer, uint8_t *text, size_t at, size_t i,
+		       int value, const struct vg_case_extra *extra)
+{
+	static const uint8_t call[] = {0x48, 0x83, 0xec, 8, 0x48, 0x8d, 0x3d, 0,    0,	  0, 0,
+				       0xff, 0x15, 0,	 0, 0,	  0,	0x48, 0x83, 0xc4, 8, 0xc3};
+
+	if (extra->import) {
+		memcpy(text + at, call, sizeof(call));
+		put_pc32(text, at + 7, at + STRING);
+		put_pc32(text, at + 13, at + GOT);
+		memcpy(text + at + STRING, "vgraft", 7);
+		add_reloc(writer, (uint32_t)at + GOT, VGP_ABS64, VGP_BASE_IMPORT, 0, 0);
+		return sizeof(call);
+	}
+	text[at] = extra->data ? 0x8b : 0xb8;
+	if (extra->data) {
+		text[at + 1] = 0x05;
+		text[at + 6] = 0xc3;
+		add_reloc(writer, (uint32_t)at + 2, VGP_PC32, VGP_BASE_SEGMENT, 1,
+			  (int64_t)(4 * i) - 4);
+		return 7;
+	}
+	memcpy(text + at + 1, &value, sizeof(value));
+	text[at + 5] = 0xc3;
+	return 6;
+}
+
+static void add_function(struct vg_patch_writer *writer, const struct vg_elf *elf,
+			 const struct vg_symbol *symbol, uint8_t *text, size_t i, int value,
+			 const struct vg_case_extra *extra)
+{
+	size_t at = i * CHUNK;
+	struct vgp_function function = {
+		.name = vg_patch_writer_string(writer, symbol->name),
+		.symbol = vg_patch_writer_string(writer, symbol->name),
+		.file = vg_patch_writer_string(writer, "patcher_target.c"),
+		.kind = VGP_CHANGED,
+		.entry_bytes = VGP_JUMP_BYTES,
+		.new_offset = (uint32_t)at,
+		.displaced_offset = (uint32_t)at + DISPLACED,
+		.old_address = symbol->sym.st_value,
+		.old_bytes = (uint32_t)symbol->sym.st_size,
+	};
+
+	must(vg_elf_read(elf, symbol->sym.st_value, function.entry, VGP_JUMP_BYTES));
+	function.entry[1] ^= extra->wrong_entry;
+	function.new_bytes = (uint32_t)put_code(writer, text, at, i, value, extra);
+	memcpy(text + at + DISPLACED, function.entry, VGP_JUMP_BYTES);
+	text[at + DISPLACED + 5] = 0xe9;
+	add_reloc(writer, (uint32_t)at + DISPLACED + 6, VGP_PC32, VGP_BASE_MODULE, 0,
+		  (int64_t)symbol->sym.st_value + VGP_JUMP_BYTES - 4);
+	vg_patch_writer_add(writer, VGP_FUNCTIONS, &function, 1);
+}
+
+static void add_module(struct vg_patch_writer *writer, const struct vg_elf *elf)
+{
+	struct vgp_module module = {
+		.name = vg_patch_writer_string(writer, strrchr(elf->path, '/') + 1),
+		.flags = VGP_MODULE_EXECUTABLE |
+			 (vg_elf_is_pie_or_shared(elf) ? 0 : VGP_MODULE_FIXED),
+		.build_id_bytes = (uint16_t)elf->build_id_bytes};
+
+	memcpy(module.build_id, elf->build_id, elf->build_id_bytes);
+	vg_patch_writer_add(writer, VGP_MODULES, &module, 1);
+}
+
+static void add_segments(struct vg_patch_writer *writer, const uint8_t *text, size_t text_bytes,
+			 const struct vg_case_change *changes, size_t count, bool data)
+{
+	int values[16] = {0};
+	struct vgp_segment segments[2] = {
+		{.kind = VGP_TEXT,
+		 .align = 16,
+		 .memory_bytes = (uint32_t)text_bytes,
+		 .content_bytes = (uint32_t)text_bytes},
+		{.kind = VGP_DATA,
+		 .align = 8,
+		 .memory_bytes = 8192,
+		 .content_bytes = (uint32_t)(count * sizeof(int))},
+	};
+
+	for (size_t i = 0; i < count; i++)
+		values[i] = changes[i].value;
+	segments[0].content_offset = vg_patch_writer_contents(writer, text, text_bytes);
+	segments[1].content_offset =
+		vg_patch_writer_contents(writer, values, count * sizeof(values[0]));
+	vg_patch_writer_add(writer, VGP_SEGMENTS, segments, data ? 2 : 1);
+}
+
+static void add_extras(struct vg_patch_writer *writer, const struct vg_case_extra *extra)
+{
+	if (extra->depends) {
+		uint32_t name = vg_patch_writer_string(writer, extra->depends);
+
+		vg_patch_writer_add(writer, VGP_DEPENDS, &name, 1);
+	}
+	if (extra->import) {
+		struct vgp_import import = {.name = vg_patch_writer_string(writer, extra->import),
+					    .soname = vg_patch_writer_string(writer, "libc.so.6"),
+					    .version =
+						    vg_patch_writer_string(writer, "GLIBC_2.2.5"),
+					    .flags = VGP_IMPORT_FUNCTION};
+
+		vg_patch_writer_add(writer, VGP_IMPORTS, &import, 1);
+	}
+	if (extra->far_reference)
+		add_reloc(writer, 40, VGP_PC32, VGP_BASE_MODULE, 0, 0x7fffffff0000);
+	if (extra->hook) {
+		struct vgp_hook hook = {.when = VGP_PRE_APPLY,
+					.name = vg_patch_writer_string(writer, "hook")};
+
+		vg_patch_writer_add(writer, VGP_HOOKS, &hook, 1);
+	}
+}
+
+struct vg_patch *vg_case_patch(const struct vg_case *c, const char *name,
+			       const struct vg_case_change *changes, size_t count,
+			       const struct vg_case_extra *extra)
+{
+	static const struct vg_case_extra plain;
+	struct vg_patch_writer *writer = vg_patch_writer_new();
+	struct vgp_info info = {.name = vg_patch_writer_string(writer, name)};
+	_cleanup_(vg_elf_cleanup) struct vg_elf *elf = NULL;
+	_cleanup_free_ uint8_t *text = calloc(count, CHUNK);
+	_cleanup_free_ uint8_t *bytes = NULL;
+	struct vg_symbols symbols;
+	struct vg_patch *patch = NULL;
+	size_t byte_count;
+
+	extra = extra ? extra : &plain;
+	must(vg_elf_open(c->path, &elf));
+	must(vg_elf_symbols(elf, SHT_SYMTAB, &symbols));
+	vg_patch_writer_add(writer, VGP_INFO, &info, 1);
+	add_module(writer, elf);
+	for (size_t i = 0; i < count; i++)
+		add_function(writer, elf, find_symbol(&symbols, changes[i].function), text, i,
+			     changes[i].value, extra);
+	add_segments(writer, text, count * CHUNK, changes, count, extra->data);
+	add_extras(writer, extra);
+	must(vg_patch_writer_finish(writer, extra->replace ? VGP_REPLACE : 0, &bytes, &byte_count));
+	must(vg_patch_parse(bytes, byte_count, "test", &patch));
+	vg_patch_writer_free(writer);
+	vg_symbols_clear(&symbols);
+	return patch;
+}
+
+static void expect(struct vg_error *error, enum vg_outcome outcome, const struct vg_result *result)
+{
+	ck_assert_msg(!error, "%s", vg_error_text(error));
+	ck_assert_msg(result->outcome == outcome, "%s instead of %s: %s",
+		      vg_outcome_word(result->outcome), vg_outcome_word(outcome),
+		      result->reason ? result->reason : "");
+}
+
+void vg_case_apply(struct vg_case *c, const struct vg_patch *patch, double timeout,
+		   enum vg_outcome outcome, struct vg_result *result)
+{
+	struct vg_patch_options options = {.timeout = timeout};
+
+	expect(vg_apply(patch, c->pid, &options, result), outcome, result);
+}
+
+void vg_case_revert(struct vg_case *c, const char *name, double timeout, enum vg_outcome outcome,
+		    struct vg_result *result)
+{
+	struct vg_patch_options options = {.timeout = timeout};
+
+	expect(vg_revert(name, c->pid, &options, result), outcome, result);
+}
+
+void vg_case_must_apply(struct vg_case *c, const struct vg_patch *patch)
+{
+	struct vg_result result;
+
+	vg_case_apply(c, patch, 30, VG_OUTCOME_APPLIED, &result);
+	vg_result_clear(&result);
+}
+
+void vg_case_must_revert(struct vg_case *c, const char *name)
+{
+	struct vg_result result;
+
+	vg_case_revert(c, name, 30, VG_OUTCOME_REVERTED, &result);
+	vg_result_clear(&result);
+}
+
+/* Heap and stacks grow, and arenas come and go, whoever does nothing. */
+static bool is_steady(const struct vg_map *map)
+{
+	return vg_map_is_file(map) || (map->executable && strcmp(map->path, "[vsyscall]") != 0);
+}
+
+static void add_code(const struct vg_case *c, const struct vg_map *map,
+		     struct vg_case_picture *picture)
+{
+	struct vg_memory memory;
+	size_t bytes = map->end - map->start;
+
+	if (!map->executable || !vg_map_is_file(map))
+		return;
+	picture->code = realloc(picture->code, picture->code_bytes + bytes);
+	must(vg_memory_open(c->pid, &memory));
+	must(vg_memory_read(&memory, map->start, picture->code + picture->code_bytes, bytes));
+	vg_memory_close(&memory);
+	picture->code_bytes += bytes;
+}
+
+void vg_case_picture(const struct vg_case *c, struct vg_case_picture *picture)
+{
+	_cleanup_(vg_maps_clear) struct vg_maps maps = {0};
+	size_t size;
+	FILE *text = open_memstream(&picture->maps, &size);
+
+	picture->code = NULL;
+	picture->code_bytes = 0;
+	must(vg_maps_read(c->pid, &maps));
+	for (size_t i = 0; i < maps.count; i++) {
+		const struct vg_map *map = &maps.maps[i];
+
+		if (!is_steady(map))
+			continue;
+		fprintf(text, "%lx-%lx %d%d%d %s\n", map->start, map->end, map->readable,
+			map->writable, map->executable, map->path);
+		add_code(c, map, picture);
+	}
+	fclose(text);
+}
+
+void vg_case_picture_clear(struct vg_case_picture *picture)
+{
+	free(picture->maps);
+	free(picture->code);
+}
+
+void vg_case_expect_picture(const struct vg_case *c, const struct vg_case_picture *picture)
+{
+	struct vg_case_picture now;
+
+	vg_case_picture(c, &now);
+	ck_assert_str_eq(now.maps, picture->maps);
+	ck_assert_uint_eq(now.code_bytes, picture->code_bytes);
+	ck_assert_mem_eq(now.code, picture->code, now.code_bytes);
+	vg_case_picture_clear(&now);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* What the patcher's live tests share: the running target, and patches made by hand. */
+#ifndef TESTS_LIB_PATCHER_CASE_H
+#define TESTS_LIB_PATCHER_CASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vgraft/patcher.h>
+
+#include "common/elf_file.h"
+#include "common/patch_object.h"
+#include "tests/lib/process.h"
+
+/* Path of a file in the folder of the running test program. */
+char *vg_beside_test(const char *name);
+
+struct vg_case {
+	char *path; /* of the target's program */
+	struct vg_process *process;
+	pid_t pid;
+};
+
+/* `program`: "patcher_target" or "patcher_target_fixed"; threads of each kind, see there. */
+void vg_case_start(struct vg_case *c, const char *program, const char *const threads[5]);
+void vg_case_end(struct vg_case *c);
+
+/* Sends a command; returns the line that answers it, which begins with `word`. */
+char *vg_case_ask(struct vg_case *c, char command, const char *word);
+void vg_case_expect_answers(struct vg_case *c, int first, int second);
+
+struct vg_case_counts {
+	unsigned long interrupted, calls, mixed, damaged;
+};
+struct vg_case_counts vg_case_counts(struct vg_case *c);
+
+/* One changed function: returns `value`; `entry` and what it displaces are its first instruction.
+ */
+struct vg_case_change {
+	const char *function;
+	int value;
+};
+
+/* What else a patch has. */
+struct vg_case_extra {
+	bool data;	     /* the new code takes its value from a variable of its own */
+	const char *depends; /* NULL = none */
+	const char *import;  /* function that the value is taken from: getpid */
+	bool wrong_entry;    /* expects other bytes at the entry */
+	bool far_reference;  /* a relocation that overflows */
+	bool hook, replace;
+};
+struct vg_patch *vg_case_patch(const struct vg_case *c, const char *name,
+			       const struct vg_case_change *changes, size_t count,
+			       const struct vg_case_extra *extra);
+
+/* Runs the verb; the outcome must be as said. The caller clears the result. */
+void vg_case_apply(struct vg_case *c, const struct vg_patch *patch, double timeout,
+		   enum vg_outcome outcome, struct vg_result *result);
+void vg_case_revert(struct vg_case *c, const char *name, double timeout, enum vg_outcome outcome,
+		    struct vg_result *result);
+/* The same where only success matters. */
+void vg_case_must_apply(struct vg_case *c, const struct vg_patch *patch);
+void vg_case_must_revert(struct vg_case *c, const char *name);
+
+/* Text of all private file mappings with code, and the list of mappings: to compare later. */
+struct vg_case_picture {
+	char *maps; /* without what the heap and stacks do */
+	uint8_t *code;
+	size_t code_bytes;
+};
+void vg_case_picture(const struct vg_case *c, struct vg_case_picture *picture);
+void vg_case_expect_picture(const struct vg_case *c, const struct vg_case_picture *picture);
+void vg_case_picture_clear(struct vg_case_picture *picture);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A target for the patcher's live tests. Its functions are written in assembler, so that a test can
+ * say exactly which bytes a patch displaces and what it puts in their place.
+ *
+ *   patcher_target POLLERS SLEEPERS READERS FUTEXES CALLERS
+ *
+ * makes so many threads of each kind, then obeys one-letter commands on standard input:
+ *   a  "answers FIRST SECOND"  what the two functions return
+ *   b  a thread goes into the function `busy` and stays: "busy"
+ *   r  it comes out again: "released RESULT"
+ *   e  "interrupted N calls M mixed K state S": EINTRs seen by the waiting threads; calls made by
+ * the callers, and how many of them returned something that is neither old nor new code's value; S
+ * = 0 if every thread's signal mask and vector registers are what they were v  a vfork child lives
+ * until `w`: "vforked" w  "waited"
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <immintrin.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+int first(void);
+int second(void);
+int busy(void);
+void wait_in_busy(void);
+
+/* Each starts with one instruction of 5 bytes. */
+__asm__(".text\n"
+	".p2align 4\n"
+	".globl first\n.type first, @function\n"
+	"first: .cfi_startproc\n movl $1, %eax\n ret\n .cfi_endproc\n.size first, .-first\n"
+	".p2align 4\n"
+	".globl second\n.type second, @function\n"
+	"second: .cfi_startproc\n movl $1, %eax\n ret\n .cfi_endproc\n.size second, .-second\n"
+	".p2align 4\n"
+	".globl busy\n.type busy, @function\n"
+	"busy: .cfi_startproc\n movl $1, %eax\n subq $8, %rsp\n .cfi_adjust_cfa_offset 8\n"
+	" call wait_in_busy\n addq $8, %rsp\n .cfi_adjust_cfa_offset -8\n movl $1, %eax\n ret\n"
+	" .cfi_endproc\n.size busy, .-busy\n");
+
+static atomic_ulong interrupted, calls, mixed, damaged;
+static int release_pipe[2], never_pipe[2];
+static atomic_int in_busy;
+
+void wait_in_busy(void)
+{
+	char byte;
+
+	atomic_store(&in_busy, 1);
+	while (read(release_pipe[0], &byte, 1) < 0)
+		;
+}
+
+static void *go_busy(void *argument)
+{
+	(void)argument;
+	return (void *)(intptr_t)busy();
+}
+
+static void count(long result)
+{
+	if (result < 0 && errno == EINTR)
+		atomic_fetch_add(&interrupted, 1);
+}
+
+/* A signal mask that a thread must still have after it made calls for somebody else. */
+static void set_mask(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	pthread_sigmask(SIG_SETMASK, &set, NULL);
+}
+
+static void check_mask(void)
+{
+	sigset_t set;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &set);
+	for (int i = 1; i < SIGRTMIN; i++)
+		if (sigismember(&set, i) != (i == SIGUSR2))
+			atomic_fetch_add(&damaged, 1);
+}
+
+static void *poll_forever(void *argument)
+{
+	struct pollfd pollfd = {.fd = never_pipe[0], .events = POLLIN};
+
+	set_mask();
+	for (;;) {
+		count(poll(&pollfd, 1, 20));
+		check_mask();
+	}
+	return argument;
+}
+
+static void *sleep_forever(void *argument)
+{
+	struct timespec time = {.tv_nsec = 20000000};
+
+	set_mask();
+	for (;;) {
+		count(nanosleep(&time, NULL));
+		check_mask();
+	}
+	return argument;
+}
+
+static void *read_forever(void *argument)
+{
+	char byte;
+
+	set_mask();
+	for (;;) {
+		count(read(never_pipe[0], &byte, 1));
+		check_mask();
+	}
+	return argument;
+}
+
+static void *futex_forever(void *argument)
+{
+	static int word;
+	struct timespec time = {.tv_nsec = 30000000};
+
+	set_mask();
+	for (;;) {
+		count(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &time, NULL, 0));
+		check_mask();
+	}
+	return argument;
+}
+
+/* Registers that no call in between may touch: only what the kernel saves and restores. */
+static int call_with_vectors(void)
+{
+	uint64_t before = 0x0123456789abcdefull, after = 0;
+	int result;
+
+	__asm__ volatile("movq %2, %%xmm13\n\t"
+			 "call first\n\t"
+			 "movq %%xmm13, %1\n\t"
+			 : "=a"(result), "=&r"(after)
+			 : "r"(before)
+			 : "xmm13", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory",
+			   "cc");
+	if (before != after)
+		atomic_fetch_add(&damaged, 1);
+	return result;
+}
+
+static void *call_forever(void *argument)
+{
+	set_mask();
+	for (;;) {
+		int a = call_with_vectors();
+		int b = second();
+
+		if (a < 1 || a > 9 || b < 1 || b > 9)
+			atomic_fetch_add(&mixed, 1);
+		if (atomic_fetch_add(&calls, 1) % 4096 == 0)
+			check_mask();
+	}
+	return argument;
+}
+
+static void start(int threads, void *(*work)(void *))
+{
+	pthread_attr_t attributes;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 256 << 10);
+	for (int i = 0; i < threads; i++) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, &attributes, work, NULL))
+			exit(1);
+	}
+}
+
+static pid_t vfork_pipe_child(int fd)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		char byte;
+
+		while (read(fd, &byte, 1) < 0)
+			;
+		_exit(0);
+	}
+	return pid;
+}
+
+static int vfork_pipe[2];
+
+static void *go_vfork(void *argument)
+{
+	pid_t pid = vfork_pipe_child(vfork_pipe[0]);
+
+	waitpid(pid, NULL, 0);
+	return argument;
+}
+
+static void obey(char command)
+{
+	static pthread_t thread, vforker;
+	void *result;
+
+	switch (command) {
+	case 'a':
+		printf("answers %d %d\n", first(), second());
+		break;
+	case 'b':
+		pthread_create(&thread, NULL, go_busy, NULL);
+		while (!atomic_load(&in_busy))
+			usleep(1000);
+		usleep(1000);
+		printf("busy\n");
+		break;
+	case 'r':
+		atomic_store(&in_busy, 0);
+		if (write(release_pipe[1], "x", 1) != 1)
+			exit(1);
+		pthread_join(thread, &result);
+		printf("released %d\n", (int)(intptr_t)result);
+		break;
+	case 'v':
+		pthread_create(&vforker, NULL, go_vfork, NULL);
+		usleep(50000);
+		printf("vforked\n");
+		break;
+	case 'w':
+		if (write(vfork_pipe[1], "x", 1) != 1)
+			exit(1);
+		pthread_join(vforker, &result);
+		printf("waited\n");
+		break;
+	case 'e':
+		printf("interrupted %lu calls %lu mixed %lu damaged %lu\n",
+		       atomic_load(&interrupted), atomic_load(&calls), atomic_load(&mixed),
+		       atomic_load(&damaged));
+		break;
+	default:
+		return;
+	}
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	char command;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (argc != 6 || pipe2(release_pipe, O_CLOEXEC) || pipe2(never_pipe, O_CLOEXEC) ||
+	    pipe2(vfork_pipe, O_CLOEXEC))
+		return 2;
+	start(atoi(argv[1]), poll_forever);
+	start(atoi(argv[2]), sleep_forever);
+	start(atoi(argv[3]), read_forever);
+	start(atoi(argv[4]), futex_forever);
+	start(atoi(argv[5]), call_forever);
+	printf("ready\n");
+	fflush(stdout);
+	while (read(0, &command, 1) == 1)
+		obey(command);
+	return 0;
+}
