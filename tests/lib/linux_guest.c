@@ -25,6 +25,7 @@ static struct files {
 	char initramfs[PATH_MAX];
 	char why_not[1024];
 	char why_no_disk[1024];
+	char broken[1024]; /* what is set up wrongly makes tests fail, not skip */
 	bool looked;
 } files;
 
@@ -81,9 +82,9 @@ const char *vg_linux_guest_why_not_boot(void)
 	if (!files.looked) {
 		struct vg_error *error = find_kernel();
 
-		files.looked = !error;
+		files.looked = true;
 		if (error)
-			snprintf(files.why_not, sizeof(files.why_not), "%s", vg_error_text(error));
+			snprintf(files.broken, sizeof(files.broken), "%s", vg_error_text(error));
 		vg_error_free(error);
 	}
 	return files.why_not[0] ? files.why_not : NULL;
@@ -114,6 +115,8 @@ struct vg_error *vg_linux_guest_start(const struct vg_guest_options *options, st
 
 	if (vg_linux_guest_why_not_boot())
 		return vg_error_new(VG_FAILED, "no Linux guest: %s", vg_linux_guest_why_not_boot());
+	if (files.broken[0])
+		return vg_error_new(VG_FAILED, "no Linux guest: %s", files.broken);
 	VG_TRY(pack_initramfs());
 
 	struct vg_error *error = boot(options, &guest);
