@@ -39,6 +39,16 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* getopt(3) begins its sentences with argv[0]: let it say which command speaks. */
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+	char speaker[32];
+
+	snprintf(speaker, sizeof(speaker), "vgraft %s", verb->name);
+	argv[0] = speaker;
+	return verb->run(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	const struct verb *verb;
@@ -60,5 +70,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vgraft: there is no verb '%s'; see vgraft --help\n", argv[1]);
 		return VG_USAGE;
 	}
-	return verb->run(argc - 1, argv + 1);
+	return run_verb(verb, argc - 1, argv + 1);
 }

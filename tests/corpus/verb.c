@@ -273,7 +273,7 @@ struct vg_error *verb_process(const struct verbs *verbs, const char *verb, pid_t
 	arguments_add(&arguments, verbs->vgraft);
 	arguments_add(&arguments, verb);
 	arguments_add(&arguments, strcmp(verb, "revert") == 0 ? PATCH_NAME : verbs->object);
-	arguments_split(&arguments, "--json --timeout 20 --pid");
+	arguments_split(&arguments, "--json --timeout 60 --pid");
 	arguments_addf(&arguments, "%d", pid);
 	VG_TRY(call(verbs, &arguments, VG_DONE, &answer));
 	return expect_process(verb, answer.json, pid, result, threads);
