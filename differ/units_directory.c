@@ -84,5 +84,8 @@ struct vg_error *vg_private_directory(const char *source, char **directory, int 
 void vg_private_directory_keep(const char *directory)
 {
 	_cleanup_free_ char *path = vg_format("%s/" KEEP, directory);
-	_cleanup_close_ int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+
+	if (fd >= 0)
+		close(fd);
 }
