@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/* The search for saved contexts, in this process's own memory. */
+#include <setjmp.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "patcher/coroutine.h"
+#include "patcher/stack_memory.h"
+#include "tests/lib/suite.h"
+
+struct found {
+	struct unwind_modules modules;
+	struct coroutine_search search;
+};
+
+static void look(struct found *found)
+{
+	struct vg_error *error;
+
+	*found = (struct found){.search.tid = getpid()};
+	unwind_modules_open(&found->modules, getpid());
+	error = unwind_modules_refresh(&found->modules);
+	ck_assert_ptr_null(error);
+	found->search.maps = &found->modules.maps;
+	ck_assert(coroutine_guard(getpid(), getpid(), &found->search.guard));
+	error = coroutine_search(&found->search);
+	ck_assert_ptr_null(error);
+}
+
+static void forget(struct found *found)
+{
+	coroutine_search_clear(&found->search);
+	unwind_modules_close(&found->modules);
+}
+
+static const struct coroutine_context *context_at(const struct found *found, const void *address)
+{
+	for (size_t i = 0; i < found->search.count; i++)
+		if (found->search.contexts[i].address == (uint64_t)address)
+			return &found->search.contexts[i];
+	return NULL;
+}
+
+START_TEST(the_guard_is_the_one_that_this_process_uses)
+{
+	uint64_t guard, real;
+
+	__asm__("mov %%fs:0x30, %0" : "=r"(real));
+	ck_assert(coroutine_guard(getpid(), getpid(), &guard));
+	ck_assert_uint_eq(guard, real);
+}
+END_TEST
+
+START_TEST(a_jmp_buf_on_the_heap_is_found_and_read)
+{
+	jmp_buf *buffer = malloc(sizeof(*buffer));
+	uint64_t frame = (uint64_t)__builtin_frame_address(0);
+	struct found found;
+
+	if (setjmp(*buffer))
+		ck_abort();
+	look(&found);
+
+	const struct coroutine_context *context = context_at(&found, buffer);
+	ck_assert_ptr_nonnull(context);
+	ck_assert_int_eq(context->kind, COROUTINE_JMP_BUF);
+	ck_assert_uint_lt(context->registers[CFI_RSP], frame);
+	ck_assert_uint_gt(context->registers[CFI_RSP] + 65536, frame);
+	forget(&found);
+	free(buffer);
+}
+END_TEST
+
+static ucontext_t in_data;
+
+START_TEST(a_ucontext_in_static_memory_is_found_and_read)
+{
+	struct found found;
+
+	getcontext(&in_data);
+	look(&found);
+
+	const struct coroutine_context *context = context_at(&found, &in_data);
+	ck_assert_ptr_nonnull(context);
+	ck_assert_int_eq(context->kind, COROUTINE_UCONTEXT);
+	ck_assert_uint_eq(context->registers[CFI_RIP],
+			  (uint64_t)in_data.uc_mcontext.gregs[REG_RIP]);
+	forget(&found);
+}
+END_TEST
+
+/* The two words that give a jmp_buf away lie on different pages. */
+START_TEST(a_jmp_buf_across_pages_is_found)
+{
+	char *pages =
+		mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	jmp_buf *buffer = (jmp_buf *)(pages + 4096 - 56);
+	struct found found;
+
+	if (setjmp(*buffer))
+		ck_abort();
+	look(&found);
+	ck_assert_ptr_nonnull(context_at(&found, buffer));
+	forget(&found);
+}
+END_TEST
+
+START_TEST(mappings_over_64_mib_are_left_out_and_counted)
+{
+	size_t bytes = (size_t)65 << 20;
+	jmp_buf *buffer =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct found found;
+
+	if (setjmp(*buffer))
+		ck_abort();
+	look(&found);
+	ck_assert_ptr_null(context_at(&found, buffer));
+	ck_assert_uint_ge(found.search.left_out, bytes);
+	forget(&found);
+}
+END_TEST
+
+START_TEST(a_context_that_was_cleared_is_no_longer_read)
+{
+	struct coroutine_context context;
+	struct found found;
+
+	getcontext(&in_data);
+	look(&found);
+	ck_assert(coroutine_read(&found.search, (uint64_t)&in_data, COROUTINE_UCONTEXT, &context));
+	in_data.uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)&in_data; /* no code */
+	ck_assert(!coroutine_read(&found.search, (uint64_t)&in_data, COROUTINE_UCONTEXT, &context));
+	forget(&found);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("coroutine search");
+	TCase *tcase = tcase_create("search");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, the_guard_is_the_one_that_this_process_uses);
+	tcase_add_test(tcase, a_jmp_buf_on_the_heap_is_found_and_read);
+	tcase_add_test(tcase, a_ucontext_in_static_memory_is_found_and_read);
+	tcase_add_test(tcase, a_jmp_buf_across_pages_is_found);
+	tcase_add_test(tcase, mappings_over_64_mib_are_left_out_and_counted);
+	tcase_add_test(tcase, a_context_that_was_cleared_is_no_longer_read);
+	suite_add_tcase(suite, tcase);
+	return vg_suite_run(suite);
+}
