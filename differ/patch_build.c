@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "differ/safety.h"
 
 static struct vg_error *refuse_unmatched(struct vg_patch_build *build, struct vg_pair *pair,
 					 const struct vg_item *item, const struct vg_match *match)
@@ -83,6 +84,7 @@ struct vg_error *vg_patch_build_run(struct vg_patch_build *build, uint8_t **byte
 		return NULL;
 	VG_TRY(vg_safety_check_compiler(build));
 	VG_TRY(match_changes(build));
+	VG_TRY(vg_safety_check_callers(build));
 	VG_TRY(make_pieces(build));
 	VG_TRY(vg_image_lay_out(build, &image));
 	return vg_emit(build, &image, bytes, count);

@@ -28,6 +28,7 @@
 struct vg_pair {
 	const struct vg_unit *unit;
 	struct vg_object *pre, *post, *plain; /* plain may be NULL */
+	struct vg_type_table *pre_types, *post_types;
 };
 
 /* Where a fix points to. */

@@ -1,17 +1,107 @@
 /* SPDX-License-Identifier: MIT */
+#include "differ/safety.h"
+
 #include <string.h>
 
 #include "common/error.h"
-#include "differ/patch_build.h"
+
+static struct vg_error *read_types(struct vg_patch_build *build, struct vg_pair *pair)
+{
+	pair->pre_types = vg_arena_alloc(build->arena, 1, sizeof(*pair->pre_types));
+	pair->post_types = vg_arena_alloc(build->arena, 1, sizeof(*pair->post_types));
+	if (!pair->pre_types || !pair->post_types)
+		return vg_error_no_memory();
+	VG_TRY(vg_type_table_read(build->arena, pair->pre->path, pair->pre_types));
+	VG_TRY(vg_type_table_read(build->arena, pair->post->path, pair->post_types));
+	if (pair->pre_types->has_debug_information && pair->post_types->has_debug_information)
+		return NULL;
+	return vg_note(build,
+		       "%s: no debug information, so the layouts of types were not compared; "
+		       "compile with -g",
+		       pair->unit->file);
+}
+
+static struct vg_error *check_pair(struct vg_patch_build *build, struct vg_pair *pair)
+{
+	VG_TRY(read_types(build, pair));
+	VG_TRY(vg_safety_check_types(build, pair, pair->pre_types, pair->post_types));
+	return vg_safety_check_data(build, pair);
+}
+
+static unsigned line_of(const struct vg_change *change)
+{
+	const struct vg_function_type *function =
+		vg_type_table_function(change->pair->post_types, change->post->base);
+
+	return function ? function->line : 0;
+}
 
 struct vg_error *vg_safety_check(struct vg_patch_build *build)
 {
-	(void)build;
+	for (size_t i = 0; i < build->pair_count; i++)
+		VG_TRY(check_pair(build, &build->pairs[i]));
+	for (size_t i = 0; i < build->changes.count; i++)
+		VG_TRY(vg_safety_check_endless(build, build->changes.at[i],
+					       line_of(build->changes.at[i])));
 	return NULL;
+}
+
+/* .comment holds one string for each compiler that had a hand in the file. */
+static bool has_string(const uint8_t *strings, size_t bytes, const char *wanted)
+{
+	for (size_t at = 0; at < bytes;) {
+		size_t length = strnlen((const char *)strings + at, bytes - at);
+
+		if (length == strlen(wanted) && !memcmp(strings + at, wanted, length))
+			return true;
+		at += length + 1;
+	}
+	return false;
+}
+
+static const char *made_by(const struct vg_object *object)
+{
+	for (size_t i = 1; i < object->section_count; i++) {
+		const struct vg_object_section *section = &object->sections[i];
+		size_t at = 0;
+
+		if (strcmp(section->name, ".comment") || !section->data)
+			continue;
+		while (at < section->size && !section->data[at])
+			at++;
+		if (at < section->size && memchr(section->data + at, 0, section->size - at))
+			return (const char *)section->data + at;
+	}
+	return NULL;
+}
+
+static struct vg_error *check_compiler(struct vg_patch_build *build, struct vg_pair *pair,
+				       const uint8_t *strings, size_t bytes)
+{
+	const char *mine = made_by(pair->pre);
+
+	if (!mine || has_string(strings, bytes, mine))
+		return NULL;
+	return vg_refuse(
+		build, VG_RULE_COMPILER, NULL, pair->unit->file, 0,
+		"%s was compiled with \"%s\", but no such compiler made %s (\"%.*s\"); use "
+		"the compiler of this build",
+		pair->unit->file, mine, build->target->elf->path,
+		(int)strnlen((const char *)strings, bytes), (const char *)strings);
 }
 
 struct vg_error *vg_safety_check_compiler(struct vg_patch_build *build)
 {
-	(void)build;
+	GElf_Shdr shdr;
+	Elf_Scn *scn = vg_elf_section(build->target->elf, ".comment", &shdr);
+	Elf_Data *data = scn ? elf_rawdata(scn, NULL) : NULL;
+
+	if (!data || !data->d_buf)
+		return vg_note(build,
+			       "%s does not tell which compiler made it; only its code could be "
+			       "compared",
+			       build->target->elf->path);
+	for (size_t i = 0; i < build->pair_count; i++)
+		VG_TRY(check_compiler(build, &build->pairs[i], data->d_buf, data->d_size));
 	return NULL;
 }

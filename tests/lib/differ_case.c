@@ -66,6 +66,15 @@ static void compile_unit(struct differ_case *test, const char *name, const char 
 		 name, name));
 }
 
+/* The target was built from something else than the unit that the differ sees. */
+static void compile_target_otherwise(struct differ_case *test)
+{
+	write_source(test, "unit.c", test->target ?: test->pre);
+	free(run(test,
+		 "mkdir t && mv unit.c t/main.c && cd t && %s %s -c main.c -o ../main.target.o",
+		 test->target_compiler ?: test->compiler, test->flags));
+}
+
 static struct vg_unit unit_of(struct differ_case *test, const char *name)
 {
 	struct vg_unit unit = {.compiler = (char *)"GNU C17"};
@@ -137,10 +146,12 @@ void differ_case_run(struct differ_case *test)
 		write_source(test, "rest.c", test->rest);
 		free(run(test, "%s %s -c rest.c -o rest.o", test->compiler, test->flags));
 	}
-	free(run(test, "%s %s -Wl,--build-id *.plain.o %s -o target", test->compiler, test->link,
-		 test->rest ? "rest.o" : ""));
-	free(run(test, "%s %s -Wl,--build-id *.post.o %s -o rebuilt", test->compiler, test->link,
-		 test->rest ? "rest.o" : ""));
+	if (test->target || test->target_compiler)
+		compile_target_otherwise(test);
+	else
+		free(run(test, "for f in *.plain.o; do cp $f ${f%%.plain.o}.target.o; done"));
+	free(run(test, "%s -Wl,--build-id %s *.target.o %s -o target",
+		 test->target_compiler ?: test->compiler, test->link, test->rest ? "rest.o" : ""));
 	if (test->strip)
 		free(run(test, "strip target"));
 	free(run(test,
@@ -153,6 +164,9 @@ void differ_case_run(struct differ_case *test)
 
 char *differ_case_output(struct differ_case *test, const char *command)
 {
+	if (!strcmp(command, REBUILT))
+		free(run(test, "%s %s *.post.o %s -o rebuilt", test->compiler, test->link,
+			 test->rest ? "rest.o" : ""));
 	return run(test, "%s", command);
 }
 

@@ -9,15 +9,17 @@
 #include <vgraft/differ.h>
 
 struct differ_case {
-	const char *compiler;	  /* NULL: gcc */
-	const char *flags;	  /* NULL: "-O2 -g -fPIE" */
-	const char *link;	  /* NULL: "-pie" */
-	const char *pre, *post;	  /* source of main.c */
-	const char *pre2, *post2; /* NULL, or of other.c, a second unit of the diff */
-	const char *rest;	  /* NULL, or of rest.c, which the diff does not reach */
-	const char *allow;	  /* NULL, or a rule */
-	bool strip;		  /* strip the target */
-	bool explain;		  /* print the decisions */
+	const char *compiler;	     /* NULL: gcc */
+	const char *flags;	     /* NULL: "-O2 -g -fPIE" */
+	const char *link;	     /* NULL: "-pie" */
+	const char *pre, *post;	     /* source of main.c */
+	const char *pre2, *post2;    /* NULL, or of other.c, a second unit of the diff */
+	const char *rest;	     /* NULL, or of rest.c, which the diff does not reach */
+	const char *target;	     /* NULL, or what main.c of the target really was */
+	const char *target_compiler; /* NULL: `compiler` */
+	const char *allow;	     /* NULL, or a rule */
+	bool strip;		     /* strip the target */
+	bool explain;		     /* print the decisions */
 
 	/* Out: */
 	char directory[64];

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signature: a function that takes other parameters needs other callers. Callers in the units of
+ * the diff are compared and replaced with it; here the rest of the target is searched for code and
+ * data that refer to the old entry.
+ */
+#include <string.h>
+
+#include "common/error.h"
+#include "differ/safety.h"
+
+static bool is_replaced(const struct vg_patch_build *build, uint64_t address)
+{
+	for (size_t i = 0; i < build->changes.count; i++) {
+		const struct vg_match *match = build->changes.at[i]->match;
+
+		if (address - match->address < match->bytes)
+			return true;
+	}
+	return false;
+}
+
+/* Every 4 bytes that, counted from behind them, mean the entry: a call, jump or lea. */
+static uint64_t find_code_reference(const struct vg_patch_build *build, uint64_t entry)
+{
+	const struct vg_target *target = build->target;
+
+	for (size_t i = 0; i < target->load_count; i++) {
+		const GElf_Phdr *load = &target->loads[i];
+		const uint8_t *bytes = vg_target_bytes(target, load->p_vaddr, load->p_filesz);
+
+		if (!(load->p_flags & PF_X) || !bytes)
+			continue;
+		for (uint64_t at = 0; at + 4 <= load->p_filesz; at++) {
+			uint64_t address = load->p_vaddr + at;
+			int32_t distance;
+
+			memcpy(&distance, bytes + at, 4);
+			if (address + 4 + (uint64_t)(int64_t)distance == entry &&
+			    !is_replaced(build, address))
+				return address;
+		}
+	}
+	return 0;
+}
+
+static uint64_t find_data_reference(const struct vg_target *target, uint64_t entry)
+{
+	for (size_t i = 0; i < target->slots.count; i++)
+		if (target->slots.at[i].type == R_X86_64_RELATIVE &&
+		    (uint64_t)target->slots.at[i].addend == entry)
+			return target->slots.at[i].address;
+	return 0;
+}
+
+static const struct vg_function_type *type_of(const struct vg_type_table *table,
+					      const struct vg_item *item)
+{
+	return vg_type_table_function(table, item->base);
+}
+
+static struct vg_error *check_change(struct vg_patch_build *build, const struct vg_change *change)
+{
+	const struct vg_pair *pair = change->pair;
+	const struct vg_function_type *pre = type_of(pair->pre_types, change->pre);
+	const struct vg_function_type *post = type_of(pair->post_types, change->post);
+	uint64_t entry = change->match->address, user;
+	const char *name;
+
+	if (!pre || !post || !strcmp(pre->signature, post->signature))
+		return NULL;
+	user = find_code_reference(build, entry) ?: find_data_reference(build->target, entry);
+	if (!user)
+		return NULL;
+	name = vg_target_symbol_at(build->target, user);
+	return vg_refuse(
+		build, VG_RULE_SIGNATURE, change->post->base, pair->unit->file, post->line,
+		"%s:%u: %s becomes \"%s\" from \"%s\", but %s at 0x%llx, which stays as it "
+		"is, uses it; add a function with the new signature instead",
+		pair->unit->file, post->line, change->post->base, post->signature, pre->signature,
+		name ?: "something", (unsigned long long)user);
+}
+
+struct vg_error *vg_safety_check_callers(struct vg_patch_build *build)
+{
+	for (size_t i = 0; i < build->changes.count; i++)
+		VG_TRY(check_change(build, build->changes.at[i]));
+	return NULL;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * endless: a thread in a function that never comes back stays in the old code for ever, and a patch
+ * of that function waits for it for ever. Such is a function with a cycle, reachable from its
+ * entry, from which neither a return nor a tail call can be reached. One that ends in exit or abort
+ * has no such cycle and is none.
+ *
+ *   1. The control flow graph: lines of the function and of its cold pieces. A jump through a table
+ *      goes wherever the tables that the function uses point; any other indirect jump is a tail
+ *      call.
+ *   2. Backwards from all exits: who can come back.
+ *   3. Forwards from the entry through those who cannot: if that part has a cycle, it is endless.
+ */
+#include <string.h>
+
+#include "common/error.h"
+#include "differ/safety.h"
+
+struct node {
+	struct vg_item *item;
+	const struct vg_line *line;
+	uint32_t next[2]; /* indices; UINT32_MAX: none */
+	bool is_table_jump;
+	bool is_exit, can_exit, is_reachable;
+	uint8_t visit; /* of the search for a cycle: 0 new, 1 on the path, 2 done */
+};
+
+struct graph {
+	struct vg_patch_build *build;
+	struct vg_item *function;
+	VG_LIST(struct node) nodes;
+	VG_LIST(uint32_t) table; /* where table jumps lead */
+};
+
+#define NOWHERE UINT32_MAX
+
+/* Calls that do not return; behind them stands code of another path, or nothing. */
+static bool is_noreturn(const char *name)
+{
+	static const char *const names[] = {"exit",
+					    "_exit",
+					    "_Exit",
+					    "quick_exit",
+					    "abort",
+					    "__assert_fail",
+					    "__stack_chk_fail",
+					    "__chk_fail",
+					    "longjmp",
+					    "_longjmp",
+					    "__longjmp_chk",
+					    "siglongjmp",
+					    "pthread_exit",
+					    "g_assertion_message_expr",
+					    "__fortify_fail"};
+
+	for (size_t i = 0; name && i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+static bool calls_noreturn(const struct vg_line *line)
+{
+	bool is_call = line->instruction.flow == VG_FLOW_CALL ||
+		       line->instruction.flow == VG_FLOW_CALL_INDIRECT;
+
+	return is_call && line->reference_count && line->references[0].item &&
+	       line->references[0].item->kind == VG_ITEM_UNDEFINED &&
+	       is_noreturn(line->references[0].item->name);
+}
+
+static bool is_own_code(const struct graph *graph, const struct vg_item *item)
+{
+	return item == graph->function ||
+	       (item && vg_item_is_part(item) && item->object == graph->function->object &&
+		strstr(item->name, ".cold") && !strcmp(item->base, graph->function->base));
+}
+
+static uint32_t find_node(const struct graph *graph, const struct vg_item *item, int64_t offset)
+{
+	size_t low = 0, high = graph->nodes.count;
+
+	while (low < high && graph->nodes.at[low].item != item)
+		low++;
+	while (high > low && graph->nodes.at[high - 1].item != item)
+		high--;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if ((int64_t)graph->nodes.at[middle].line->instruction.address < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < graph->nodes.count && graph->nodes.at[low].item == item &&
+	    (int64_t)graph->nodes.at[low].line->instruction.address == offset)
+		return (uint32_t)low;
+	return NOWHERE;
+}
+
+static struct vg_error *add_code(struct graph *graph, struct vg_item *item)
+{
+	struct vg_listing *listing;
+
+	VG_TRY(vg_listing_get(graph->build->decoder, item, &listing));
+	for (size_t i = 0; i < listing->count; i++) {
+		struct node node = {
+			.item = item, .line = &listing->lines[i], .next = {NOWHERE, NOWHERE}};
+
+		if (!vg_list_push(graph->build->arena, &graph->nodes, node))
+			return vg_error_no_memory();
+	}
+	return NULL;
+}
+
+static struct vg_error *add_table_entry(struct graph *graph, uint32_t node)
+{
+	for (size_t i = 0; i < graph->table.count; i++)
+		if (graph->table.at[i] == node)
+			return NULL;
+	return node == NOWHERE || vg_list_push(graph->build->arena, &graph->table, node)
+		       ? NULL
+		       : vg_error_no_memory();
+}
+
+static struct vg_error *read_table(struct graph *graph, const struct vg_item *table)
+{
+	size_t count;
+	struct vg_object_reloc *relocs = vg_item_relocs(table, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t at = (int64_t)(relocs[i].offset - table->offset), offset;
+		int64_t bias =
+			vg_reloc_is_pc_relative(relocs[i].type) ? vg_item_start(table, at) - at : 0;
+		struct vg_item *to;
+
+		if (vg_reloc_target(&relocs[i], bias, &to, &offset) && is_own_code(graph, to))
+			VG_TRY(add_table_entry(graph, find_node(graph, to, offset)));
+	}
+	return NULL;
+}
+
+static struct vg_error *read_tables(struct graph *graph)
+{
+	for (size_t i = 0; i < graph->nodes.count; i++) {
+		const struct vg_line *line = graph->nodes.at[i].line;
+
+		for (unsigned r = 0; r < line->reference_count; r++)
+			if (line->references[r].item && line->references[r].item->section &&
+			    !vg_item_is_function(line->references[r].item))
+				VG_TRY(read_table(graph, line->references[r].item));
+	}
+	return NULL;
+}
+
+static uint32_t following(const struct graph *graph, size_t i)
+{
+	if (i + 1 < graph->nodes.count && graph->nodes.at[i + 1].item == graph->nodes.at[i].item)
+		return (uint32_t)i + 1;
+	return NOWHERE;
+}
+
+/* To another function: a tail call, which comes back for us. */
+static void set_jump(struct graph *graph, struct node *node)
+{
+	const struct vg_reference *to =
+		node->line->reference_count ? &node->line->references[0] : NULL;
+
+	if (to && is_own_code(graph, to->item))
+		node->next[1] = find_node(graph, to->item, to->offset);
+	else if (!to || !to->item || !is_noreturn(to->item->name))
+		node->is_exit = true;
+}
+
+static void set_edges(struct graph *graph, size_t i)
+{
+	struct node *node = &graph->nodes.at[i];
+
+	switch ((enum vg_flow)node->line->instruction.flow) {
+	case VG_FLOW_RETURN:
+		node->is_exit = true;
+		break;
+	case VG_FLOW_STOP:
+		break;
+	case VG_FLOW_JUMP_INDIRECT:
+		node->is_table_jump = graph->table.count;
+		node->is_exit = !graph->table.count;
+		break;
+	case VG_FLOW_JUMP:
+		set_jump(graph, node);
+		break;
+	case VG_FLOW_CONDITIONAL:
+		set_jump(graph, node);
+		node->next[0] = following(graph, i);
+		break;
+	default:
+		if (!calls_noreturn(node->line))
+			node->next[0] = following(graph, i);
+	}
+}
+
+static bool leads_to_exit(const struct graph *graph, const struct node *node)
+{
+	for (int i = 0; i < 2; i++)
+		if (node->next[i] != NOWHERE && graph->nodes.at[node->next[i]].can_exit)
+			return true;
+	for (size_t i = 0; node->is_table_jump && i < graph->table.count; i++)
+		if (graph->nodes.at[graph->table.at[i]].can_exit)
+			return true;
+	return node->is_exit;
+}
+
+/* Step 2: until nothing changes any more. */
+static void find_exits(struct graph *graph)
+{
+	for (bool again = true; again;) {
+		again = false;
+		for (size_t i = graph->nodes.count; i-- > 0;) {
+			struct node *node = &graph->nodes.at[i];
+
+			if (!node->can_exit && leads_to_exit(graph, node))
+				again = node->can_exit = true;
+		}
+	}
+}
+
+struct step {
+	uint32_t node, edge;
+};
+
+static uint32_t edge_of(const struct graph *graph, const struct node *node, uint32_t edge)
+{
+	if (edge < 2)
+		return node->next[edge];
+	if (node->is_table_jump && edge - 2 < graph->table.count)
+		return graph->table.at[edge - 2];
+	return NOWHERE;
+}
+
+static uint32_t edge_count(const struct graph *graph, const struct node *node)
+{
+	return 2 + (node->is_table_jump ? (uint32_t)graph->table.count : 0);
+}
+
+/* Step 3: a depth-first search from the entry; a cycle counts only among those who cannot exit. */
+static struct vg_error *find_cycle(struct graph *graph, const struct node **cycle)
+{
+	VG_LIST(struct step) path = {0};
+
+	*cycle = NULL;
+	graph->nodes.at[0].visit = 1;
+	if (!vg_list_push(graph->build->arena, &path, ((struct step){0})))
+		return vg_error_no_memory();
+	while (path.count) {
+		struct step *step = &path.at[path.count - 1];
+		struct node *node = &graph->nodes.at[step->node];
+		uint32_t to;
+
+		if (step->edge == edge_count(graph, node)) {
+			node->visit = 2;
+			path.count--;
+			continue;
+		}
+		to = edge_of(graph, node, step->edge++);
+		if (to == NOWHERE || graph->nodes.at[to].visit == 2)
+			continue;
+		if (graph->nodes.at[to].visit == 1) {
+			if (!graph->nodes.at[to].can_exit) {
+				*cycle = &graph->nodes.at[to];
+				return NULL;
+			}
+			continue;
+		}
+		graph->nodes.at[to].visit = 1;
+		if (!vg_list_push(graph->build->arena, &path, ((struct step){.node = to})))
+			return vg_error_no_memory();
+	}
+	return NULL;
+}
+
+static struct vg_error *build_graph(struct graph *graph)
+{
+	VG_TRY(add_code(graph, graph->function));
+	for (size_t i = 0; i < graph->function->object->item_count; i++) {
+		struct vg_item *item = graph->function->object->items[i];
+
+		if (item != graph->function && is_own_code(graph, item))
+			VG_TRY(add_code(graph, item));
+	}
+	VG_TRY(read_tables(graph));
+	for (size_t i = 0; i < graph->nodes.count; i++)
+		set_edges(graph, i);
+	find_exits(graph);
+	return NULL;
+}
+
+static struct vg_error *check_item(struct vg_patch_build *build, struct vg_change *change,
+				   struct vg_item *item, unsigned line)
+{
+	struct graph graph = {.build = build, .function = item};
+	const struct node *cycle;
+
+	VG_TRY(build_graph(&graph));
+	if (!graph.nodes.count)
+		return NULL;
+	VG_TRY(find_cycle(&graph, &cycle));
+	if (!cycle)
+		return NULL;
+	return vg_refuse(
+		build, VG_RULE_ENDLESS, change->post->base, change->pair->unit->file, line,
+		"%s:%u: %s never comes back: it loops around +0x%llx with no way to a "
+		"return, so a thread in it would keep the patch waiting for ever; move the "
+		"change into a function that the loop calls",
+		change->pair->unit->file, line, change->post->base,
+		(unsigned long long)cycle->line->instruction.address);
+}
+
+struct vg_error *vg_safety_check_endless(struct vg_patch_build *build, struct vg_change *change,
+					 unsigned line)
+{
+	return check_item(build, change, change->pre, line);
+}

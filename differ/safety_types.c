@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * layout: objects of a type live on while the code that knows the type is replaced. So a struct,
+ * union or enum that both sides have must look the same on both.
+ */
+#include <string.h>
+
+#include "common/error.h"
+#include "differ/safety.h"
+
+static bool is_same_member(const struct vg_type_member *a, const struct vg_type_member *b)
+{
+	return a->offset == b->offset && a->bits == b->bits && !strcmp(a->name, b->name) &&
+	       !strcmp(a->type, b->type);
+}
+
+/* A renamed field is no other layout; a new enumerator leaves the old ones what they were. */
+static const struct vg_type_member *first_difference(const struct vg_type *pre,
+						     const struct vg_type *post)
+{
+	bool is_enum = !strcmp(pre->kind, "enum");
+
+	for (size_t i = 0; i < pre->members.count || i < post->members.count; i++) {
+		if (i >= post->members.count)
+			return &pre->members.at[i];
+		if (i >= pre->members.count)
+			return is_enum ? NULL : &post->members.at[i];
+		if (!is_same_member(&pre->members.at[i], &post->members.at[i]))
+			return &post->members.at[i];
+	}
+	return NULL;
+}
+
+static bool is_same_type(const struct vg_type *pre, const struct vg_type *post)
+{
+	return pre->bytes == post->bytes && !first_difference(pre, post);
+}
+
+static bool is_same_name(const struct vg_type *a, const struct vg_type *b)
+{
+	return !strcmp(a->name, b->name) && !strcmp(a->kind, b->kind);
+}
+
+/* Several types may have one name, in several functions: one equal one will do. */
+static const struct vg_type *find_counterpart(const struct vg_type_table *table,
+					      const struct vg_type *type, bool *is_same)
+{
+	const struct vg_type *found = NULL;
+
+	*is_same = false;
+	for (size_t i = 0; i < table->types.count && !*is_same; i++) {
+		if (!is_same_name(&table->types.at[i], type))
+			continue;
+		*is_same = is_same_type(type, &table->types.at[i]);
+		if (!found || *is_same)
+			found = &table->types.at[i];
+	}
+	return found;
+}
+
+struct vg_error *vg_safety_check_types(struct vg_patch_build *build, struct vg_pair *pair,
+				       const struct vg_type_table *pre,
+				       const struct vg_type_table *post)
+{
+	for (size_t i = 0; i < pre->types.count; i++) {
+		const struct vg_type *type = &pre->types.at[i], *other;
+		const struct vg_type_member *member;
+		bool is_same;
+
+		other = find_counterpart(post, type, &is_same);
+		if (!other || is_same)
+			continue;
+		member = first_difference(type, other);
+		VG_TRY(vg_refuse(build, VG_RULE_LAYOUT, NULL, pair->unit->file,
+				 member ? member->line : other->line,
+				 "%s:%u: %s %s changes its layout at %s (%llu bytes before, %llu "
+				 "after), but objects of it may be alive; keep the layout, for "
+				 "instance with a shadow variable, or --allow layout if no live "
+				 "object is touched",
+				 pair->unit->file, member ? member->line : other->line, type->kind,
+				 type->name, member && *member->name ? member->name : "its size",
+				 (unsigned long long)type->bytes,
+				 (unsigned long long)other->bytes));
+	}
+	return NULL;
+}
