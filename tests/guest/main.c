@@ -6,6 +6,7 @@
  *   mode=meter     the meter on every CPU
  *   mode=boot      start every CPU, say so, reset
  *   exploit=NAME   without a mode: poke a device for one bug; with mode=io: what a probe runs
+ *   on_probe=1     with exploit=NAME alone: begin when the harness asks for a probe
  *   cpus=N         CPUs to start (1 to 4)
  *   hold=1         after the work is done, wait for the harness before the reset
  */
