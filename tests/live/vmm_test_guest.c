@@ -2,6 +2,7 @@
 /* The in-tree test guest on vgraft-vmm: checked disk I/O and the pause meter. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -166,6 +167,49 @@ START_TEST(the_stream_finds_a_block_that_changed_behind_its_back)
 }
 END_TEST
 
+/* What each line makes of the guest's CPL0 code must not pass: KVM cannot emulate it there. */
+static const char *const unknown_instructions[] = {
+	"int $0x80",
+	"int3",
+	"popcnt %eax, %eax",
+	"crc32l %eax, %ecx",
+	"lock cmpxchg16b (%rdi)",
+	"pxor %xmm0, %xmm0",
+	"movaps %xmm0, (%rdi)",
+	"xsave (%rdi)",
+	"xgetbv",
+	"stac",
+	"clac",
+	"fwait",
+	"fldz",
+};
+
+#define UNKNOWN_INSTRUCTIONS (sizeof(unknown_instructions) / sizeof(unknown_instructions[0]))
+
+static int check_instruction(const char *instruction)
+{
+	char command[2048];
+	const char *const shell[] = {"/bin/sh", "-c", command, NULL};
+	int code;
+
+	snprintf(command, sizeof(command),
+		 "d=$(mktemp -d); trap 'rm -rf $d' EXIT; "
+		 "printf '.section .kernel.text, \"ax\"\\n.rept 200\\nnop\\n.endr\\n%%s\\n' '%s' |"
+		 "as -o $d/o - || exit 9; tests/guest/check-cpl0 $d/o .kernel.text:x86-64",
+		 instruction);
+	vg_must(vg_process_run(shell, &code, NULL));
+	return code;
+}
+
+START_TEST(an_instruction_that_kvm_cannot_emulate_fails_the_guests_build)
+{
+	ck_assert_int_eq(check_instruction("lock incl (%rdi)"), 0);
+	ck_assert_int_eq(check_instruction("rep movsb"), 0);
+	ck_assert_msg(check_instruction(unknown_instructions[_i]) == 1, "%s passes",
+		      unknown_instructions[_i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("vmm test guest");
@@ -178,6 +222,8 @@ int main(void)
 	tcase_add_test(guest, a_reset_of_the_meters_is_seen_by_every_vcpu);
 	tcase_add_test(guest, the_meter_shows_that_the_vmm_was_stopped);
 	tcase_add_test(guest, the_stream_finds_a_block_that_changed_behind_its_back);
+	tcase_add_loop_test(guest, an_instruction_that_kvm_cannot_emulate_fails_the_guests_build, 0,
+			    UNKNOWN_INSTRUCTIONS);
 	suite_add_tcase(suite, guest);
 	return vg_suite_run(suite);
 }
