@@ -6,6 +6,7 @@ PATCHER_TARGETS := $(B)/tests/live/targets/patcher_target $(B)/tests/live/target
 PATCHER_LIVE    := $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/live/patcher_*.c))
 
 $(PATCHER_LIVE): | $(PATCHER_TARGETS)
+$(B)/tests/live/patcher_kill: | $(B)/vgraft
 
 $(B)/tests/live/targets/patcher_target: tests/live/targets/patcher_target.c
 	@mkdir -p $(@D)
