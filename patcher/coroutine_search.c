@@ -1,107 +1,64 @@
 /* SPDX-License-Identifier: MIT */
-/* The search through memory; what is looked for is told in coroutine.h. */
+/*
+ * The search through memory; what is looked for is told in coroutine.h.
+ *
+ * 1. List the pages with content of all mappings that can hold contexts, in pieces.
+ * 2. Let workers look through the pieces: in a stop, the processors that the target's threads ran
+ * on have nothing else to do.
+ * 3. Put together what they found, in the order of addresses.
+ */
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
-#include "patcher/coroutine.h"
-#include "patcher/stack_memory.h"
+#include "patcher/coroutine_sweep.h"
 
-#define PAGE	    UINT64_C(4096)
-#define CHUNK_BYTES (256 * 1024)
-#define PRESENT	    (UINT64_C(1) << 63)
-#define SWAPPED	    (UINT64_C(1) << 62)
+#define PAGE	UINT64_C(4096)
+#define PRESENT (UINT64_C(1) << 63)
+#define SWAPPED (UINT64_C(1) << 62)
 
-#define MANGLED_BITS UINT64_C(0x1ffff)
+#define WORKERS_MAX 8
+/* Less than this is read faster than a thread is made. */
+#define PIECES_PER_WORKER 4
 
-/* uc_mcontext.fpregs lies here, and points there. */
-#define SELF_AT	 offsetof(ucontext_t, uc_mcontext.fpregs)
-#define SELF_GAP (offsetof(ucontext_t, __fpregs_mem) - SELF_AT)
-/* The last word of a jmp_buf, rip; rsp is the one before. */
-#define RIP_AT 56
-
-struct sweep {
-	struct coroutine_search *search;
-	int pagemap;
-	size_t room;
-	bool no_memory;
-	bool after_rsp; /* the last word looked at could be a mangled rsp */
-	uint64_t words[CHUNK_BYTES / 8];
-};
-
-static void add(struct sweep *sweep, uint64_t address, enum coroutine_kind kind)
+static void add_piece(struct sweep *sweep, uint64_t start, uint64_t end)
 {
-	struct coroutine_search *search = sweep->search;
-	struct coroutine_context context;
-
-	if (!coroutine_read(search, address, kind, &context))
-		return;
-	if (search->count == sweep->room) {
-		size_t room = sweep->room ? 2 * sweep->room : 64;
-		struct coroutine_context *grown =
-			reallocarray(search->contexts, room, sizeof(*grown));
+	if (sweep->count == sweep->room) {
+		size_t room = sweep->room ? 2 * sweep->room : 1024;
+		struct sweep_piece *grown = reallocarray(sweep->pieces, room, sizeof(*grown));
 
 		if (!grown) {
 			sweep->no_memory = true;
 			return;
 		}
-		search->contexts = grown;
+		sweep->pieces = grown;
 		sweep->room = room;
 	}
-	search->contexts[search->count++] = context;
+	sweep->pieces[sweep->count++] = (struct sweep_piece){start, end};
 }
 
-static void look_at_words(struct sweep *sweep, size_t count, uint64_t address)
+static void add_run(struct sweep *sweep, uint64_t start, uint64_t end)
 {
-	uint64_t mark = sweep->search->guard >> 47;
-	bool after_rsp = sweep->after_rsp;
-
-	for (size_t i = 0; i < count; i++, address += 8) {
-		uint64_t word = sweep->words[i];
-		bool is_mangled = (word & MANGLED_BITS) == mark;
-
-		if (is_mangled && after_rsp)
-			add(sweep, address - RIP_AT, COROUTINE_JMP_BUF);
-		if (word == address + SELF_GAP)
-			add(sweep, address - SELF_AT, COROUTINE_UCONTEXT);
-		after_rsp = is_mangled;
-	}
-	sweep->after_rsp = after_rsp;
+	for (; end - start > SWEEP_BYTES; start += SWEEP_BYTES)
+		add_piece(sweep, start, start + SWEEP_BYTES);
+	add_piece(sweep, start, end);
 }
 
-static void look_at_run(struct sweep *sweep, uint64_t start, uint64_t end)
-{
-	while (start < end) {
-		size_t want = end - start < CHUNK_BYTES ? end - start : CHUNK_BYTES;
-		size_t got = stack_read_some(sweep->search->tid, start, sweep->words, want);
-
-		look_at_words(sweep, got / 8, start);
-		sweep->search->bytes += got;
-		if (got != want) {
-			if (!sweep->search->unreadable)
-				sweep->search->unreadable = start + got;
-			return;
-		}
-		start += got;
-	}
-}
-
-/* Calls look_at_run() for each run of pages that have content. */
-static void look_at_pages(struct sweep *sweep, uint64_t start, uint64_t end)
+static void list_pages(struct sweep *sweep, int pagemap, uint64_t start, uint64_t end)
 {
 	uint64_t entries[512], run = 0;
 
-	sweep->after_rsp = false;
 	for (uint64_t at = start; at < end;) {
 		size_t count = (end - at) / PAGE < 512 ? (end - at) / PAGE : 512;
 
 		/* Without an answer every page has to be taken for one with content. */
-		if (pread(sweep->pagemap, entries, 8 * count, (off_t)(at / PAGE * 8)) !=
+		if (pread(pagemap, entries, 8 * count, (off_t)(at / PAGE * 8)) !=
 		    (ssize_t)(8 * count))
 			memset(entries, 0xff, sizeof(entries));
 		for (size_t i = 0; i < count; i++, at += PAGE) {
@@ -110,13 +67,13 @@ static void look_at_pages(struct sweep *sweep, uint64_t start, uint64_t end)
 			if (has_content && !run)
 				run = at;
 			if (!has_content && run) {
-				look_at_run(sweep, run, at);
+				add_run(sweep, run, at);
 				run = 0;
 			}
 		}
 	}
 	if (run)
-		look_at_run(sweep, run, end);
+		add_run(sweep, run, end);
 }
 
 static bool can_hold_contexts(const struct vg_map *map)
@@ -124,40 +81,114 @@ static bool can_hold_contexts(const struct vg_map *map)
 	return map->readable && map->writable && !map->shared;
 }
 
-static void look_at_maps(struct sweep *sweep)
+/* Step 1. */
+static void list_pieces(struct coroutine_search *search, struct sweep *sweep)
 {
-	const struct vg_maps *maps = sweep->search->maps;
+	char path[64];
 
-	for (size_t i = 0; i < maps->count; i++) {
-		const struct vg_map *map = &maps->maps[i];
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", search->tid);
+	_cleanup_close_ int pagemap = open(path, O_RDONLY | O_CLOEXEC);
+
+	for (size_t i = 0; i < search->maps->count; i++) {
+		const struct vg_map *map = &search->maps->maps[i];
 
 		if (!can_hold_contexts(map))
 			continue;
 		if (map->end - map->start > COROUTINE_MAP_MAX)
-			sweep->search->left_out += map->end - map->start;
+			search->left_out += map->end - map->start;
 		else
-			look_at_pages(sweep, map->start, map->end);
+			list_pages(sweep, pagemap, map->start, map->end);
 	}
+}
+
+static size_t worker_count(const struct sweep *sweep)
+{
+	size_t wanted = sweep->count / PIECES_PER_WORKER + 1, processors = 1;
+	cpu_set_t set;
+
+	if (!sched_getaffinity(0, sizeof(set), &set))
+		processors = (size_t)CPU_COUNT(&set);
+	if (wanted > processors)
+		wanted = processors;
+	return wanted > WORKERS_MAX ? WORKERS_MAX : wanted;
+}
+
+/* Step 2. The caller is a worker too; a thread that cannot be made is work for the others. */
+static void let_work(struct sweep_worker *workers, size_t count)
+{
+	pthread_t threads[WORKERS_MAX];
+	bool is_made[WORKERS_MAX] = {false};
+
+	for (size_t i = 1; i < count; i++)
+		is_made[i] = !pthread_create(&threads[i], NULL, sweep_work, &workers[i]);
+	sweep_work(&workers[0]);
+	for (size_t i = 1; i < count; i++)
+		if (is_made[i])
+			pthread_join(threads[i], NULL);
+}
+
+static int by_address(const void *left, const void *right)
+{
+	const struct coroutine_context *a = left, *b = right;
+
+	return (a->address > b->address) - (a->address < b->address);
+}
+
+/* Step 3. */
+static bool collect(struct coroutine_search *search, const struct sweep_worker *workers,
+		    size_t count)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (workers[i].no_memory)
+			return false;
+		total += workers[i].count;
+		search->bytes += workers[i].bytes;
+		if (workers[i].unreadable)
+			search->unreadable = workers[i].unreadable;
+	}
+	search->contexts = calloc(total + 1, sizeof(*search->contexts));
+	if (!search->contexts)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (workers[i].count)
+			memcpy(search->contexts + search->count, workers[i].contexts,
+			       workers[i].count * sizeof(*search->contexts));
+		search->count += workers[i].count;
+	}
+	qsort(search->contexts, search->count, sizeof(*search->contexts), by_address);
+	return true;
+}
+
+static bool run_sweep(struct coroutine_search *search, struct sweep *sweep)
+{
+	size_t count = worker_count(sweep);
+	struct sweep_worker *workers = calloc(count, sizeof(*workers));
+	bool done;
+
+	if (!workers)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		workers[i].sweep = sweep;
+	let_work(workers, count);
+	done = collect(search, workers, count);
+	for (size_t i = 0; i < count; i++)
+		free(workers[i].contexts);
+	free(workers);
+	return done;
 }
 
 struct vg_error *coroutine_search(struct coroutine_search *search)
 {
-	struct sweep *sweep = calloc(1, sizeof(*sweep));
-	char path[64];
-	bool failed;
+	struct sweep sweep = {.search = search};
+	bool done;
 
-	if (!sweep)
-		return vg_error_no_memory();
 	coroutine_search_clear(search);
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", search->tid);
-	sweep->search = search;
-	sweep->pagemap = open(path, O_RDONLY | O_CLOEXEC);
-	look_at_maps(sweep);
-	if (sweep->pagemap >= 0)
-		close(sweep->pagemap);
-	failed = sweep->no_memory;
-	free(sweep);
-	return failed ? vg_error_no_memory() : NULL;
+	list_pieces(search, &sweep);
+	done = !sweep.no_memory && run_sweep(search, &sweep);
+	free(sweep.pieces);
+	return done ? NULL : vg_error_no_memory();
 }
 
 void coroutine_search_clear(struct coroutine_search *search)
