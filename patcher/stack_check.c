@@ -11,7 +11,9 @@
  * 5. The chain says which words are return addresses, so that it clears hits: all of them if it
  *    ends in the own stack and lies above them. A hit above the chain's end could belong to
  *    something that is suspended there (a coroutine whose stack is an array in an outer frame): it
- *    stays. A chain that ends on a foreign stack is a coroutine's: it clears that stack only.
+ *    stays. A chain that ends where makecontext() began it clears the stack it is on; what is
+ *    suspended on the thread's own stack is a saved context like any other, which the check of the
+ *    coroutines finds and judges.
  */
 #include "patcher/stack_check.h"
 
@@ -108,7 +110,7 @@ static void scan_own(struct look *look)
 	stack_scan_words(&look->ranges, window->words, window->count / 8, window->start,
 			 &look->own_hits);
 	if (!stack_scan_region(&look->ranges, look->tid, behind, look->own.end, &look->own_hits))
-		look->undecided = "its stack cannot be read";
+		look->undecided = "has a stack that cannot be read";
 }
 
 static void scan_foreign(struct look *look)
@@ -117,22 +119,22 @@ static void scan_foreign(struct look *look)
 	uint64_t end;
 
 	if (!map || !map->writable) {
-		look->undecided = "its stack pointer points at no stack";
+		look->undecided = "has a stack pointer that points at no stack";
 		return;
 	}
 	end = map->end;
 	if (end - look->regs->rsp > FOREIGN_SCAN_MAX) {
 		end = look->regs->rsp + FOREIGN_SCAN_MAX;
-		look->undecided = "the end of the stack it runs on is not known";
+		look->undecided = "runs on a stack whose end is not known";
 	}
 	if (!stack_scan_resident(&look->ranges, look->tid, look->regs->rsp, end,
 				 &look->foreign_hits))
-		look->undecided = "the stack it runs on cannot be read";
+		look->undecided = "runs on a stack that cannot be read";
 	if (!look->own.is_known)
-		look->undecided = "its own stack is not known";
+		look->undecided = "has a stack of its own that was not found";
 	else if (!stack_scan_resident(&look->ranges, look->tid, look->own.start, look->own.end,
 				      &look->own_hits))
-		look->undecided = "its own stack cannot be read";
+		look->undecided = "has a stack of its own that cannot be read";
 }
 
 static void walk(struct look *look)
@@ -164,9 +166,9 @@ static const char *what_the_chain_leaves(const struct look *look)
 			return "ends below an address that could be a return address";
 		return NULL;
 	}
-	if (own->count || !look->own.is_known)
-		return "ends on a stack that is not the thread's own";
-	return NULL;
+	if (look->chain.is_coroutine && look->stacks->can_coroutine)
+		return NULL;
+	return "ends on a stack that is not the thread's own";
 }
 
 static const struct vg_code_range *any_hit(const struct look *look)
@@ -203,7 +205,7 @@ static struct vg_error *judge(struct look *look, enum vg_verdict *verdict,
 	if (!left)
 		return NULL;
 	snprintf(text, sizeof(text), "%s, and its chain of calls %s",
-		 any_hit(look) ? "its stack holds an address in the function" : look->undecided,
+		 any_hit(look) ? "has an address in the function on its stack" : look->undecided,
 		 left);
 	return unsafe(look, any_hit(look), text, verdict, blocker, why);
 }
@@ -223,11 +225,11 @@ static struct vg_error *check(struct look *look, enum vg_verdict *verdict,
 		return unsafe(look, hit, NULL, verdict, blocker, why);
 	hit = stack_register_hit(&look->ranges, &frame.machine);
 	if (hit)
-		return unsafe(look, hit, "a register points into the function", verdict, blocker,
-			      why);
+		return unsafe(look, hit, "has a register that points into the function", verdict,
+			      blocker, why);
 	if (look->regs->rsp % 8)
-		return unsafe(look, NULL, "its stack pointer is not aligned", verdict, blocker,
-			      why);
+		return unsafe(look, NULL, "has a stack pointer that is not aligned", verdict,
+			      blocker, why);
 	if (is_on_own_stack(look))
 		scan_own(look);
 	else

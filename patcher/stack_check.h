@@ -67,8 +67,12 @@ enum vg_verdict { VG_SAFE, VG_UNSAFE };
 
 /*
  * One stopped thread. UNSAFE fills *blocker (owned by the caller), also when it is unsafe only
- * because something could not be decided (then `why` tells what). An error is a failure of the
- * system, and no verdict.
+ * because something could not be decided (then `why` tells what, as the end of a sentence that
+ * begins with "thread 12"; otherwise it is NULL). An error is a failure of the system, and no
+ * verdict; VG_BUSY: the thread has ended.
+ *
+ * A thread that runs a coroutine has another context suspended on its own stack, which only
+ * vg_stacks_check_coroutines() judges: the target is safe when both calls say so.
  */
 VG_MUST_CHECK struct vg_error *vg_stacks_check_thread(struct vg_stacks *stacks, pid_t tid,
 						      const struct user_regs_struct *regs,

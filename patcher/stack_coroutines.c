@@ -263,9 +263,9 @@ static struct vg_error *report(struct look *look, enum vg_verdict *verdict,
 	stack_report_blocker(look->stacks, 0, look->context->address, &look->chain,
 			     range ? range->function : NULL, blocker);
 	if (look->problem && asprintf(why,
-				      "the coroutine suspended at %#lx has an address in the "
-				      "function on its stack, and its chain of calls %s",
-				      look->context->address, look->problem) < 0)
+				      "has an address in the function on its stack, and its chain "
+				      "of calls %s",
+				      look->problem) < 0)
 		*why = NULL;
 	return NULL;
 }

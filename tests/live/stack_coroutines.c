@@ -92,6 +92,7 @@ START_TEST(the_suspended_caller_of_a_coroutine_that_runs_is_checked)
 	ck_assert_str_eq(probe.blocker.function, "changed");
 	probe_end(&probe);
 	assert_does_not_block("co-runs-over-clean-caller", 1);
+	assert_does_not_block("co-runs-over-leftovers", 1);
 }
 END_TEST
 

@@ -186,6 +186,14 @@ static void co_runs_over_clean_caller(void)
 	resume();
 }
 
+/* The own stack of the thread is full of stale addresses, below what is suspended there. */
+static void co_runs_over_leftovers(void)
+{
+	make_mapped(wait_here);
+	deep_then_back(4);
+	resume();
+}
+
 /* Another thread's coroutine, while that thread waits elsewhere. */
 static void co_of_thread(void)
 {
@@ -343,6 +351,7 @@ static void stale_jmp_buf_under_live_frames(void)
 		{"co-not-started", co_not_started}, {"co-just-started", co_just_started},          \
 		{"co-caller-in-changed", co_caller_in_changed},                                    \
 		{"co-runs-over-clean-caller", co_runs_over_clean_caller},                          \
+		{"co-runs-over-leftovers", co_runs_over_leftovers},                                \
 		{"co-of-thread", co_of_thread}, {"pooled-in-changed", pooled_in_changed},          \
 		{"pooled-idle", pooled_idle}, {"pooled-resumed", pooled_resumed},                  \
 		{"signal-stack-in-changed", signal_stack_in_changed},                              \
