@@ -122,7 +122,8 @@ static bool can_become_lea(const struct use *use, const struct vg_reach *reach)
 /* call *foo@GOTPCREL(%rip) -> addr32 call foo; jmp *foo -> nop-prefixed jmp, 6 bytes each */
 static bool can_become_direct(const struct use *use, const struct vg_reach *reach)
 {
-	return use->type == R_X86_64_GOTPCRELX &&
+	/* With prefixes in front (the call of __tls_get_addr) there is no other form. */
+	return use->type == R_X86_64_GOTPCRELX && use->line && use->line->instruction.size == 6 &&
 	       (reach->piece || reach->has_address || reach->has_call) && use->field >= 2 &&
 	       !use->offset && use->piece->bytes[use->field - 2] == 0xff &&
 	       (use->piece->bytes[use->field - 1] == 0x15 ||
@@ -181,20 +182,41 @@ static struct vg_error *fix_thread_local(struct vg_patch_build *build, const str
 				.addend = reach->tpoff + use->offset});
 }
 
-static bool is_thread_local_model(uint32_t type)
+/* Two GOT words that the target has: nothing can be added for the dynamic linker to fill. */
+static struct vg_error *fix_tls_pair(struct vg_patch_build *build, const struct use *use,
+				     const struct vg_reach *reach)
 {
-	switch (type) {
-	case R_X86_64_TLSGD:
-	case R_X86_64_TLSLD:
-	case R_X86_64_DTPOFF32:
-	case R_X86_64_DTPOFF64:
-	case R_X86_64_DTPMOD64:
-	case R_X86_64_GOTPC32_TLSDESC:
-	case R_X86_64_TLSDESC:
-		return true;
-	default:
-		return false;
-	}
+	uint64_t pair = 0;
+
+	if (use->type == R_X86_64_TLSLD)
+		pair = vg_target_tls_pair(build->target, NULL, 0);
+	else if (reach->has_tls_pair)
+		pair = reach->tls_pair;
+	else if (!vg_item_is_local(use->item))
+		pair = vg_target_tls_pair(build->target, use->item->name, 0);
+	if (!pair && use->type == R_X86_64_TLSGD && reach->has_dtpoff)
+		pair = vg_target_tls_pair(build->target, NULL, (uint64_t)reach->dtpoff);
+	if (!pair)
+		return vg_error_refuse(VG_RULE_THREAD_LOCAL,
+				       "%s: %s reaches the thread-local variable %s in a way for "
+				       "which %s has no GOT entry",
+				       use->piece->item->object->file,
+				       vg_item_text(use->piece->item), vg_item_text(use->item),
+				       build->target->elf->path);
+	return add_fix(build, use, to_module(VGP_PC32, pair, -use->distance));
+}
+
+/* Fixed when the target was linked. */
+static struct vg_error *fix_tls_offset(const struct use *use, const struct vg_reach *reach)
+{
+	int64_t value = reach->dtpoff + use->offset;
+
+	if (!reach->has_dtpoff)
+		return unsupported(use, "its place in the thread-local block is not known");
+	if (use->type == R_X86_64_DTPOFF32 && value != (int32_t)value)
+		return unsupported(use, "its offset does not fit");
+	memcpy(use->piece->bytes + use->field, &value, use->type == R_X86_64_DTPOFF32 ? 4 : 8);
+	return NULL;
 }
 
 static struct vg_error *fix_use(struct vg_patch_build *build, const struct use *use,
@@ -219,16 +241,15 @@ static struct vg_error *fix_use(struct vg_patch_build *build, const struct use *
 	case R_X86_64_TPOFF64:
 	case R_X86_64_GOTTPOFF:
 		return fix_thread_local(build, use, reach);
+	case R_X86_64_TLSGD:
+	case R_X86_64_TLSLD:
+		return fix_tls_pair(build, use, reach);
+	case R_X86_64_DTPOFF32:
+	case R_X86_64_DTPOFF64:
+		return fix_tls_offset(use, reach);
 	default:
 		break;
 	}
-	if (is_thread_local_model(use->type))
-		return vg_error_refuse(VG_RULE_THREAD_LOCAL,
-				       "%s: %s reaches the thread-local variable %s through the "
-				       "dynamic linker (general or local dynamic model), which is "
-				       "not supported yet; compile with -ftls-model=initial-exec",
-				       use->piece->item->object->file,
-				       vg_item_text(use->piece->item), vg_item_text(use->item));
 	return unsupported(use, "not supported");
 }
 

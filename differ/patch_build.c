@@ -10,8 +10,12 @@
 static struct vg_error *refuse_unmatched(struct vg_patch_build *build, struct vg_pair *pair,
 					 const struct vg_item *item, const struct vg_match *match)
 {
-	struct vg_error *error = vg_refuse(build, match->rule, item->base, pair->unit->file, 0,
-					   "%s: %s", pair->unit->file, match->why);
+	struct vg_error *error;
+
+	if (!strcmp(match->rule, VG_RULE_MISMATCH))
+		VG_TRY(vg_safety_check_other_compiler(build, pair));
+	error = vg_refuse(build, match->rule, item->base, pair->unit->file, 0, "%s: %s",
+			  pair->unit->file, match->why);
 
 	/* No human can vouch for bytes that are not there. */
 	return error ?: vg_error_refuse(match->rule, "%s: %s", pair->unit->file, match->why);
@@ -80,11 +84,12 @@ struct vg_error *vg_patch_build_run(struct vg_patch_build *build, uint8_t **byte
 		VG_TRY(vg_correlate(build->decoder, build->pairs[i].pre, build->pairs[i].post));
 	VG_TRY(vg_changes_find(build));
 	VG_TRY(vg_safety_check(build));
-	if (!build->changes.count)
-		return NULL;
-	VG_TRY(vg_safety_check_compiler(build));
+	if (build->changes.count)
+		VG_TRY(vg_safety_check_compiler(build));
 	VG_TRY(match_changes(build));
 	VG_TRY(vg_safety_check_callers(build));
+	if (!build->changes.count)
+		return NULL;
 	VG_TRY(make_pieces(build));
 	VG_TRY(vg_image_lay_out(build, &image));
 	return vg_emit(build, &image, bytes, count);

@@ -75,8 +75,9 @@ struct vg_piece {
 /* How the patch refers to an item of the post object. */
 struct vg_reach {
 	bool has_address, has_call, has_slot, has_tpoff, has_import;
-	uint64_t address, call, slot;
-	int64_t tpoff;
+	bool has_dtpoff, has_tls_pair;
+	uint64_t address, call, slot, tls_pair;
+	int64_t tpoff, dtpoff;
 	uint32_t import;
 	struct vg_piece *piece;
 	const char *how; /* for --explain */
@@ -136,6 +137,9 @@ bool vg_is_included(const struct vg_patch_build *build, const struct vg_item *po
 /* safety.c */
 VG_MUST_CHECK struct vg_error *vg_safety_check(struct vg_patch_build *build);
 VG_MUST_CHECK struct vg_error *vg_safety_check_compiler(struct vg_patch_build *build);
+/* For code that does not match: did another compiler have a hand in the target? */
+VG_MUST_CHECK struct vg_error *vg_safety_check_other_compiler(struct vg_patch_build *build,
+							      struct vg_pair *pair);
 
 /* reach.c */
 VG_MUST_CHECK struct vg_error *vg_reach(struct vg_patch_build *build, struct vg_pair *pair,

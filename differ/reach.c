@@ -75,23 +75,45 @@ static struct vg_error *take_call(struct vg_patch_build *build, const struct vg_
 	return take_address(build, item, target, reach);
 }
 
+static struct vg_error *take_offset(struct vg_patch_build *build, const struct vg_item *item,
+				    uint64_t value, bool *has, int64_t *offset)
+{
+	if (*has && *offset != (int64_t)value)
+		return contradiction(build, item, (uint64_t)*offset, value);
+	*has = true;
+	*offset = (int64_t)value;
+	return NULL;
+}
+
+static struct vg_error *take_site(struct vg_patch_build *build, const struct vg_item *item,
+				  const struct vg_site *site, struct vg_reach *reach)
+{
+	switch (site->kind) {
+	case VG_SITE_ADDRESS:
+		return take_address(build, item, site->value, reach);
+	case VG_SITE_CALL:
+		return take_call(build, item, site->value, reach);
+	case VG_SITE_SLOT:
+		return take_slot(build, item, site->value, reach);
+	case VG_SITE_TPOFF:
+		return take_offset(build, item, site->value, &reach->has_tpoff, &reach->tpoff);
+	case VG_SITE_DTPOFF:
+		return take_offset(build, item, site->value, &reach->has_dtpoff, &reach->dtpoff);
+	case VG_SITE_TLS_PAIR:
+		reach->has_tls_pair = true;
+		reach->tls_pair = site->value;
+		return NULL;
+	case VG_SITE_TLS_MODULE:
+		return NULL;
+	}
+	return NULL;
+}
+
 static struct vg_error *take_sites(struct vg_patch_build *build, const struct vg_item *item,
 				   struct vg_reach *reach)
 {
-	for (const struct vg_site *site = item->sites; site; site = site->next) {
-		if (site->kind == VG_SITE_ADDRESS)
-			VG_TRY(take_address(build, item, site->value, reach));
-		else if (site->kind == VG_SITE_CALL)
-			VG_TRY(take_call(build, item, site->value, reach));
-		else if (site->kind == VG_SITE_SLOT)
-			VG_TRY(take_slot(build, item, site->value, reach));
-		if (site->kind != VG_SITE_TPOFF)
-			continue;
-		if (reach->has_tpoff && reach->tpoff != (int64_t)site->value)
-			return contradiction(build, item, (uint64_t)reach->tpoff, site->value);
-		reach->has_tpoff = true;
-		reach->tpoff = (int64_t)site->value;
-	}
+	for (const struct vg_site *site = item->sites; site; site = site->next)
+		VG_TRY(take_site(build, item, site, reach));
 	if (item->sites)
 		reach->how = "matched code that uses it";
 	return NULL;
@@ -130,13 +152,14 @@ static struct vg_error *match_itself(struct vg_patch_build *build, struct vg_pai
 
 static bool is_reached(const struct vg_reach *reach)
 {
-	return reach->has_address || reach->has_call || reach->has_slot || reach->has_tpoff;
+	return reach->has_address || reach->has_call || reach->has_slot || reach->has_tpoff ||
+	       reach->has_dtpoff || reach->has_tls_pair;
 }
 
 /* Calls alone do not tell a function's address when they go through the PLT. */
 static bool is_known_enough(const struct vg_item *item, const struct vg_reach *reach)
 {
-	return reach->has_address || reach->has_tpoff ||
+	return reach->has_address || reach->has_tpoff || reach->has_dtpoff || reach->has_tls_pair ||
 	       (item->kind == VG_ITEM_UNDEFINED && is_reached(reach));
 }
 
@@ -375,10 +398,11 @@ static void explain_reach(struct vg_patch_build *build, const struct vg_item *po
 	else
 		vg_explain(build, "%s: %s is reached %s (%s)", post->object->file,
 			   vg_item_text(post),
-			   reach->has_call    ? "through the target's PLT"
-			   : reach->has_slot  ? "through the target's GOT"
-			   : reach->has_tpoff ? "from the thread pointer"
-					      : "by an import",
+			   reach->has_call   ? "through the target's PLT"
+			   : reach->has_slot ? "through the target's GOT"
+			   : reach->has_tpoff || reach->has_dtpoff || reach->has_tls_pair
+				   ? "from the thread pointer"
+				   : "by an import",
 			   what);
 }
 

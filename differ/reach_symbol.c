@@ -135,6 +135,8 @@ static struct vg_error *take_symbol(struct vg_patch_build *build, const struct v
 	if (is_thread_local(symbol)) {
 		reach->has_tpoff = build->target->is_executable;
 		reach->tpoff = vg_target_tpoff(build->target, symbol->sym.st_value);
+		reach->has_dtpoff = true;
+		reach->dtpoff = (int64_t)symbol->sym.st_value;
 		return NULL;
 	}
 	reach->has_address = true;

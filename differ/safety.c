@@ -90,18 +90,71 @@ static struct vg_error *check_compiler(struct vg_patch_build *build, struct vg_p
 		(int)strnlen((const char *)strings, bytes), (const char *)strings);
 }
 
-struct vg_error *vg_safety_check_compiler(struct vg_patch_build *build)
+static Elf_Data *comment_of(const struct vg_target *target)
 {
 	GElf_Shdr shdr;
-	Elf_Scn *scn = vg_elf_section(build->target->elf, ".comment", &shdr);
+	Elf_Scn *scn = vg_elf_section(target->elf, ".comment", &shdr);
 	Elf_Data *data = scn ? elf_rawdata(scn, NULL) : NULL;
 
-	if (!data || !data->d_buf)
+	return data && data->d_buf ? data : NULL;
+}
+
+struct vg_error *vg_safety_check_compiler(struct vg_patch_build *build)
+{
+	Elf_Data *data = comment_of(build->target);
+
+	if (!data)
 		return vg_note(build,
 			       "%s does not tell which compiler made it; only its code could be "
 			       "compared",
 			       build->target->elf->path);
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(check_compiler(build, &build->pairs[i], data->d_buf, data->d_size));
+	return NULL;
+}
+
+/* "GCC: (Debian 12.2.0-14+deb12u1) 12.2.0", "Debian clang version 14.0.6" */
+static bool is_gcc(const char *comment)
+{
+	return !strncmp(comment, "GCC:", 4);
+}
+
+static const char *version_of(const char *comment)
+{
+	const char *space = strrchr(comment, ' ');
+
+	return space ? space + 1 : comment;
+}
+
+/*
+ * The C library's start-up files are gcc's and leave its name in every program, so gcc beside clang
+ * says nothing; clang beside gcc, or another version, does.
+ */
+static bool is_foreign(const char *comment, const char *mine)
+{
+	if (is_gcc(comment) != is_gcc(mine))
+		return !is_gcc(comment) && strstr(comment, "clang");
+	return strcmp(version_of(comment), version_of(mine));
+}
+
+struct vg_error *vg_safety_check_other_compiler(struct vg_patch_build *build, struct vg_pair *pair)
+{
+	Elf_Data *data = comment_of(build->target);
+	const char *mine = made_by(pair->pre);
+
+	if (!data || !mine)
+		return NULL;
+	for (size_t at = 0; at < data->d_size;) {
+		const char *comment = (const char *)data->d_buf + at;
+		size_t length = strnlen(comment, data->d_size - at);
+
+		if (length && length < data->d_size - at && is_foreign(comment, mine))
+			return vg_refuse(build, VG_RULE_COMPILER, NULL, pair->unit->file, 0,
+					 "%s was compiled with \"%s\", and its code is not that of "
+					 "%s, in which \"%s\" had a hand; use the compiler of this "
+					 "build",
+					 pair->unit->file, mine, build->target->elf->path, comment);
+		at += length + 1;
+	}
 	return NULL;
 }

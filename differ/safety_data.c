@@ -13,7 +13,23 @@ static const char *file_of(const struct vg_pair *pair)
 	return pair->unit->file;
 }
 
-static bool has_function_pointers(const struct vg_item *item)
+/* Undefined symbols have no type in an object; the target knows. */
+static bool is_function(const struct vg_patch_build *build, const struct vg_item *item)
+{
+	size_t count;
+	const struct vg_symbol **named;
+
+	if (vg_item_is_function(item) || item->kind != VG_ITEM_UNDEFINED)
+		return vg_item_is_function(item);
+	named = vg_target_named(build->target, item->name, &count);
+	for (size_t i = 0; i < count; i++)
+		if (GELF_ST_TYPE(named[i]->sym.st_info) == STT_FUNC ||
+		    GELF_ST_TYPE(named[i]->sym.st_info) == STT_GNU_IFUNC)
+			return true;
+	return false;
+}
+
+static bool has_function_pointers(const struct vg_patch_build *build, const struct vg_item *item)
 {
 	size_t count;
 	struct vg_object_reloc *relocs = vg_item_relocs(item, &count);
@@ -22,8 +38,7 @@ static bool has_function_pointers(const struct vg_item *item)
 
 	for (size_t i = 0; i < count; i++)
 		if (relocs[i].type == R_X86_64_64 && vg_reloc_target(&relocs[i], 0, &to, &offset) &&
-		    !offset &&
-		    (vg_item_is_function(to) || (to->symbol && to->symbol->type == STT_FUNC)))
+		    !offset && is_function(build, to))
 			return true;
 	return false;
 }
@@ -48,7 +63,7 @@ static bool can_be_copied(const struct vg_item *pre, const struct vg_item *post)
 static struct vg_error *refuse_value(struct vg_patch_build *build, struct vg_pair *pair,
 				     const struct vg_item *pre, const struct vg_item *post)
 {
-	if (has_function_pointers(pre) || has_function_pointers(post))
+	if (has_function_pointers(build, pre) || has_function_pointers(build, post))
 		return vg_refuse(build, VG_RULE_OPS_TABLE, NULL, file_of(pair), 0,
 				 "%s: the table of functions %s changes, but the program already "
 				 "uses the one that it has; change the functions in it instead",
@@ -110,7 +125,8 @@ static struct vg_error *check_variable(struct vg_patch_build *build, struct vg_p
 			    pre->size < post->size ? pre->size : post->size, &same));
 	if (same && pre->size == post->size)
 		return NULL;
-	if (can_be_copied(pre, post) && !has_function_pointers(pre) && !has_function_pointers(post))
+	if (can_be_copied(pre, post) && !has_function_pointers(build, pre) &&
+	    !has_function_pointers(build, post))
 		return NULL;
 	return refuse_value(build, pair, pre, post);
 }

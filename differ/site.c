@@ -45,6 +45,17 @@ static bool read_plain(const struct vg_line *line, const struct vg_reference *re
 		value->value = next + field;
 		value->is_known = reference->item && !reference->offset;
 		return true;
+	case R_X86_64_TLSGD:
+	case R_X86_64_TLSLD:
+		value->kind =
+			reference->type == R_X86_64_TLSGD ? VG_SITE_TLS_PAIR : VG_SITE_TLS_MODULE;
+		value->value = next + field;
+		return true;
+	case R_X86_64_DTPOFF32:
+	case R_X86_64_DTPOFF64:
+		value->kind = VG_SITE_DTPOFF;
+		value->value = field - (uint64_t)reference->offset;
+		return true;
 	case R_X86_64_32:
 	case R_X86_64_32S:
 	case R_X86_64_64:

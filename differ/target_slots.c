@@ -239,3 +239,24 @@ const struct vg_plt_entry *vg_target_plt_for_resolver(const struct vg_target *ta
 			return &target->plt.at[i];
 	return NULL;
 }
+
+static bool is_tls_pair(const struct vg_target *target, const struct vg_slot *slot,
+			const char *name, uint64_t offset)
+{
+	const uint8_t *word = vg_target_bytes(target, slot->address + 8, 8);
+
+	if (slot->type != R_X86_64_DTPMOD64)
+		return false;
+	if (name)
+		return is_slot_of(slot, name);
+	return !slot->symbol && word && !vg_target_slot(target, slot->address + 8) &&
+	       !memcmp(word, &offset, 8);
+}
+
+uint64_t vg_target_tls_pair(const struct vg_target *target, const char *name, uint64_t offset)
+{
+	for (size_t i = 0; i < target->slots.count; i++)
+		if (is_tls_pair(target, &target->slots.at[i], name, offset))
+			return target->slots.at[i].address;
+	return 0;
+}
