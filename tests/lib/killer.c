@@ -16,12 +16,19 @@
 #include "tests/lib/suite.h"
 
 #define MAX_THREADS  64
+#define MAX_SEEN     4096
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 
 /* A thread of the command that is between entry and exit of a system call. */
 struct inside {
 	pid_t tids[MAX_THREADS];
 	size_t count;
+};
+
+/* All threads that made a call so far. */
+struct seen {
+	pid_t tids[MAX_SEEN];
+	unsigned count;
 };
 
 static void run_command(const char *const argv[])
@@ -50,14 +57,28 @@ static bool is_entry(struct inside *inside, pid_t tid)
 	return true;
 }
 
-static void note(struct vg_killer *killer, pid_t tid, pid_t pid)
+/* The threads in the order of their first call. */
+static unsigned thread_number(struct seen *seen, pid_t tid)
+{
+	for (unsigned i = 0; i < seen->count; i++)
+		if (seen->tids[i] == tid)
+			return i;
+	ck_assert_uint_lt(seen->count, MAX_SEEN);
+	seen->tids[seen->count] = tid;
+	return seen->count++;
+}
+
+static const struct vg_killer_call *note(struct vg_killer *killer, struct seen *seen, pid_t tid)
 {
 	struct user_regs_struct regs = {0};
+	struct vg_killer_call *call;
 
 	ptrace(PTRACE_GETREGS, tid, NULL, &regs);
 	killer->calls = realloc(killer->calls, (killer->count + 1) * sizeof(*killer->calls));
-	killer->calls[killer->count++] =
-		(struct vg_killer_call){.number = (long)regs.orig_rax, .main_thread = tid == pid};
+	call = &killer->calls[killer->count++];
+	*call = (struct vg_killer_call){.number = (long)regs.orig_rax,
+					.thread = thread_number(seen, tid)};
+	return call;
 }
 
 /* What a stopped thread is resumed with: its signal, unless the stop is ours. */
@@ -70,9 +91,10 @@ static int signal_of(int status)
 		       : signal;
 }
 
-static void follow(pid_t pid, size_t at, struct vg_killer *killer)
+static void follow(pid_t pid, vg_killer_choice *choice, void *context, struct vg_killer *killer)
 {
 	struct inside inside = {.count = 0};
+	struct seen seen = {.count = 0};
 	int status;
 
 	for (;;) {
@@ -86,8 +108,9 @@ static void follow(pid_t pid, size_t at, struct vg_killer *killer)
 			return;
 		}
 		if (WSTOPSIG(status) == SYSCALL_STOP && !(status >> 16) && is_entry(&inside, tid)) {
-			note(killer, tid, pid);
-			if (killer->count == at) {
+			const struct vg_killer_call *call = note(killer, &seen, tid);
+
+			if (choice && choice(context, call, killer->count)) {
 				killer->killed = true;
 				kill(pid, SIGKILL);
 				continue;
@@ -97,7 +120,8 @@ static void follow(pid_t pid, size_t at, struct vg_killer *killer)
 	}
 }
 
-void vg_killer_run(const char *const argv[], size_t at, struct vg_killer *killer)
+void vg_killer_run(const char *const argv[], vg_killer_choice *choice, void *context,
+		   struct vg_killer *killer)
 {
 	int status;
 	pid_t pid = fork();
@@ -112,7 +136,7 @@ void vg_killer_run(const char *const argv[], size_t at, struct vg_killer *killer
 	       (void *)(uintptr_t)(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE |
 				   PTRACE_O_EXITKILL));
 	ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
-	follow(pid, at, killer);
+	follow(pid, choice, context, killer);
 }
 
 void vg_killer_clear(struct vg_killer *killer)

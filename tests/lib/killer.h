@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a command and kills it (SIGKILL to the whole process) at the entry of its N-th system call,
- * counted over all its threads from exec to exit.
+ * Runs a command and kills it (SIGKILL to the whole process) at the entry of a chosen system call;
+ * the calls of all its threads count, from exec to exit.
  */
 #ifndef TESTS_LIB_KILLER_H
 #define TESTS_LIB_KILLER_H
@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 struct vg_killer_call {
-	long number;	  /* of the system call */
-	bool main_thread; /* made by the command's first thread */
+	long number;	 /* of the system call */
+	unsigned thread; /* that makes it: 0 is the first, 1 the first one that it made … */
 };
 
 struct vg_killer {
@@ -21,8 +21,12 @@ struct vg_killer {
 	int code; /* exit code, if it was not killed */
 };
 
-/* `at` counts from 1; 0 kills nowhere. Fails the running Check test if it can't be done. */
-void vg_killer_run(const char *const argv[], size_t at, struct vg_killer *killer);
+/* True for the call to kill at. `nth` counts all calls from 1. */
+typedef bool vg_killer_choice(void *context, const struct vg_killer_call *call, size_t nth);
+
+/* `choice` may be NULL: kills nowhere. Fails the running Check test if it can't be done. */
+void vg_killer_run(const char *const argv[], vg_killer_choice *choice, void *context,
+		   struct vg_killer *killer);
 void vg_killer_clear(struct vg_killer *killer);
 
 #endif
