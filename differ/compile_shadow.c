@@ -14,7 +14,9 @@
  * against what the compiler says it has read (units_check.c). vg_shadow_mirror() is for the rest.
  *
  * Precompiled headers are left out of real folders: they may hold what the diff changes, and the
- * compiler takes the header itself where there is none.
+ * compiler takes the header itself where there is none. So are objects, which no compiler reads,
+ * and the sources of other units, which are seldom included: folders with a thousand of them are
+ * common. A compilation that misses a file is run again in a complete shadow (units_run.c).
  */
 #include "differ/compile_shadow.h"
 
@@ -31,6 +33,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "differ/compile_files.h"
+#include "differ/compile_flags.h"
 
 #define MAX_LINKS 40 /* as the kernel: path_resolution(7) */
 
@@ -52,9 +55,22 @@ void vg_shadow_clear(struct vg_shadow *shadow)
 	*shadow = (struct vg_shadow){0};
 }
 
-/* Not for a compiler: version control, and precompiled headers (see above). */
+static bool is_object(const char *name)
+{
+	static const char *const ends[] = {".o",    ".lo",   ".a",  ".la",  ".so",
+					   ".gcno", ".gcda", ".su", ".dwo", NULL};
+
+	for (size_t i = 0; ends[i]; i++)
+		if (vg_ends_with(name, ends[i]))
+			return true;
+	return false;
+}
+
+/* Not for a compiler: version control, objects, and precompiled headers (see above). */
 static bool is_left_out(const char *name)
 {
+	if (is_object(name))
+		return true;
 	return !strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, ".git") ||
 	       vg_ends_with(name, ".gch") || vg_ends_with(name, ".pch");
 }
@@ -94,6 +110,11 @@ static struct vg_error *link_entry(const struct vg_shadow *shadow, const char *f
 	return NULL;
 }
 
+static bool is_for_others(const struct vg_shadow *shadow, const struct dirent *entry)
+{
+	return !shadow->complete && entry->d_type == DT_REG && vg_is_unit_file(entry->d_name);
+}
+
 /* Step 1. A folder that the original lacks is made empty: a build folder that was removed. */
 static struct vg_error *fill(const struct vg_shadow *shadow, const char *folder,
 			     const char *shadow_folder)
@@ -106,7 +127,7 @@ static struct vg_error *fill(const struct vg_shadow *shadow, const char *folder,
 	if (!from)
 		return NULL;
 	for (struct dirent *entry; (entry = readdir(from));)
-		if (!is_left_out(entry->d_name))
+		if (!is_left_out(entry->d_name) && !is_for_others(shadow, entry))
 			VG_TRY(link_entry(shadow, folder, dirfd(from), to, entry));
 	return NULL;
 }
@@ -212,6 +233,42 @@ struct vg_error *vg_shadow_folder(struct vg_shadow *shadow, const char *path)
 	struct walk walk;
 
 	return walk_from(shadow, path, &walk);
+}
+
+struct vg_error *vg_shadow_complete(struct vg_shadow *shadow)
+{
+	shadow->complete = true;
+	for (size_t i = 0; i < shadow->real.count; i++) {
+		const char *folder = shadow->real.items[i];
+		_cleanup_free_ char *path =
+			vg_format("%s%s", shadow->root, folder[1] ? folder : "");
+
+		if (!path)
+			return vg_error_no_memory();
+		VG_TRY(fill(shadow, folder, path));
+	}
+	return NULL;
+}
+
+struct vg_error *vg_shadow_link(struct vg_shadow *shadow, const char *path)
+{
+	_cleanup_free_ char *parent = vg_path_parent(path);
+	char real[PATH_MAX];
+
+	if (!parent)
+		return vg_error_no_memory();
+	if (!realpath(parent, real) || !vg_words_have(&shadow->real, real))
+		return NULL;
+
+	const char *name = vg_path_name(path);
+	_cleanup_free_ char *place = vg_format("%s%s/%s", shadow->root, real, name);
+	_cleanup_free_ char *original = vg_format("%s/%s", real, name);
+
+	if (!place || !original)
+		return vg_error_no_memory();
+	if (symlink(original, place) < 0 && errno != EEXIST)
+		return vg_error_errno(VG_FAILED, errno, "cannot create %s", place);
+	return NULL;
 }
 
 static struct vg_error *mirror_below(struct vg_shadow *shadow, const char *folder)

@@ -17,6 +17,7 @@
 struct vg_shadow {
 	char *root;		 /* shadow of "/" */
 	struct vg_words real;	 /* folders that are real in the shadow (original, canonical) */
+	bool complete;		 /* other units' sources are in real folders too */
 	struct vg_words mirrors; /* canonical folders in which paths of flags are mapped */
 };
 
@@ -25,8 +26,12 @@ void vg_shadow_clear(struct vg_shadow *shadow); /* removes nothing from the disk
 
 /* Makes a folder (absolute, spelled as some command spells it) real, with all on the way to it. */
 VG_MUST_CHECK struct vg_error *vg_shadow_folder(struct vg_shadow *shadow, const char *path);
-/* Makes every folder below a real one real as well. */
+/* Puts into real folders what was left out of them to save time: see compile_shadow.c. */
+VG_MUST_CHECK struct vg_error *vg_shadow_complete(struct vg_shadow *shadow);
+/* Makes a folder and every one below it real. */
 VG_MUST_CHECK struct vg_error *vg_shadow_mirror(struct vg_shadow *shadow, const char *path);
+/* Makes sure that a file (absolute) is there, if its folder is a real one. */
+VG_MUST_CHECK struct vg_error *vg_shadow_link(struct vg_shadow *shadow, const char *path);
 
 /* Gives a file (absolute) content of its own; its times become those of `st`, if not NULL. */
 VG_MUST_CHECK struct vg_error *vg_shadow_write(struct vg_shadow *shadow, const char *path,

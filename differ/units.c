@@ -65,9 +65,12 @@ static void free_plan(struct vg_unit_plan *plan)
 	vg_shadow_clear(&plan->pre);
 	vg_shadow_clear(&plan->post);
 	free(plan->directory);
+	free(plan->links);
 	free(plan->temp);
 	if (plan->lock >= 0)
 		close(plan->lock);
+	if (plan->links_lock >= 0)
+		close(plan->links_lock);
 	free(plan);
 }
 
@@ -113,7 +116,7 @@ static struct vg_error *make_folder(const struct vg_unit_plan *plan, const char 
 static struct vg_error *open_shadow(struct vg_unit_plan *plan, const char *name,
 				    struct vg_shadow *shadow)
 {
-	_cleanup_free_ char *root = vg_format("%s/%s", plan->directory, name);
+	_cleanup_free_ char *root = vg_format("%s/%s", plan->links ?: plan->directory, name);
 	_cleanup_free_ char *compdb = vg_path_parent(plan->commands.path);
 
 	if (!root || !compdb)
@@ -126,8 +129,7 @@ static struct vg_error *open_shadow(struct vg_unit_plan *plan, const char *name,
 static struct vg_error *make_directory(struct vg_unit_plan *plan)
 {
 	VG_TRY(vg_private_directory(plan->tree.root, &plan->directory, &plan->lock));
-	if (plan->request->keep_temp)
-		vg_private_directory_keep(plan->directory);
+	VG_TRY(vg_private_links(&plan->links, &plan->links_lock));
 	plan->temp = vg_format("%s/temp", plan->directory);
 	if (!plan->temp)
 		return vg_error_no_memory();
@@ -278,18 +280,6 @@ static struct vg_error *compile_plan(struct vg_unit_plan *plan, struct vg_units 
 	return fill(plan, units);
 }
 
-/* Removes what a failed build leaves; the path is kept in the error where the user asked for it. */
-static struct vg_error *give_up(struct vg_unit_plan *plan, struct vg_units *units,
-				struct vg_error *error)
-{
-	units->count += units->units != NULL; /* the one that was being filled */
-	vg_units_clear(units, plan->request->keep_temp);
-	if (plan->directory && !plan->request->keep_temp)
-		vg_remove_tree(plan->directory);
-	free_plan(plan);
-	return error;
-}
-
 struct vg_error *vg_units_compile(const struct vg_build_request *request, struct vg_units *units)
 {
 	struct vg_unit_plan *plan = calloc(1, sizeof(*plan));
@@ -300,14 +290,16 @@ struct vg_error *vg_units_compile(const struct vg_build_request *request, struct
 	if (!plan)
 		return vg_error_no_memory();
 	plan->request = request;
-	plan->lock = -1;
+	plan->lock = plan->links_lock = -1;
 	vg_jobs_block_signals(&saved);
+	units->plan = plan;
 	error = compile_plan(plan, units);
-	plan->request = request;
-	if (error)
-		error = give_up(plan, units, error);
-	else
-		units->plan = plan;
+	if (error) {
+		units->count += units->units != NULL; /* the one that was being filled */
+		vg_units_clear(units, request->keep_temp);
+	} else {
+		plan->request = NULL;
+	}
 	vg_jobs_restore_signals(&saved);
 	return error;
 }
@@ -329,6 +321,16 @@ static void free_list(char **items, size_t count)
 	free(items);
 }
 
+static void leave_directory(const char *directory, bool keep)
+{
+	if (!directory)
+		return;
+	if (keep)
+		vg_private_directory_keep(directory);
+	else
+		vg_remove_tree(directory);
+}
+
 void vg_units_clear(struct vg_units *units, bool keep)
 {
 	for (size_t i = 0; units->units && i < units->count; i++)
@@ -336,12 +338,11 @@ void vg_units_clear(struct vg_units *units, bool keep)
 	free(units->units);
 	free_list(units->notes, units->note_count);
 	free_list(units->touched, units->touched_count);
-	if (units->directory && keep)
-		vg_private_directory_keep(units->directory);
-	else if (units->directory)
-		vg_remove_tree(units->directory);
 	free(units->directory);
-	if (units->plan)
+	if (units->plan) {
+		leave_directory(units->plan->directory, keep);
+		leave_directory(units->plan->links, keep);
 		free_plan(units->plan);
+	}
 	*units = (struct vg_units){0};
 }

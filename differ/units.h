@@ -33,8 +33,10 @@ struct vg_unit_plan {
 	size_t count;
 	struct vg_words spelled; /* touched files as include paths lead to them */
 	struct vg_words notes;
-	char *directory;       /* the private one */
-	int lock;	       /* says that its owner lives */
+	char *directory; /* the private one */
+	int lock;	 /* says that its owner lives */
+	char *links;	 /* private, for the shadows, in memory; NULL: in `directory` */
+	int links_lock;
 	char *temp;	       /* directory/temp, for the compilers' own files */
 	struct vg_shadow pre;  /* the source as it is */
 	struct vg_shadow post; /* the patched source */
@@ -44,9 +46,13 @@ struct vg_unit_plan {
 void vg_units_explain(const struct vg_build_request *request, const char *format, ...)
 	VG_PRINTF(2, 3);
 
-/* units_directory.c: a private directory below TMPDIR, and the end of those whose owner died. */
+/*
+ * units_directory.c: private directories, and the end of those whose owner died. vg_private_links()
+ * leaves *directory NULL where there is no better place than the first one.
+ */
 VG_MUST_CHECK struct vg_error *vg_private_directory(const char *source, char **directory,
 						    int *lock);
+VG_MUST_CHECK struct vg_error *vg_private_links(char **directory, int *lock);
 void vg_private_directory_keep(const char *directory);
 
 /* units_reach.c: fills plan->units. */

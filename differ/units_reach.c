@@ -271,6 +271,7 @@ static struct vg_error *scan(struct search *search)
 	vg_units_explain(plan->request,
 			 "%zu units without current dependency files: asking the compiler (-M)",
 			 count);
+	plan->pre.complete = true;
 	for (size_t i = 0; !error && i < count; i++)
 		error = scan_job(plan, search->pending[i], i, &jobs[i]);
 	if (!error)

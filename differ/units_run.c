@@ -7,7 +7,8 @@
  *      has the line numbers of the patched file;
  *   3. the dependencies of each post compilation must show patched copies only. A touched file
  *      that was read as the tree has it came in behind the shadow's back ("x/../y" through a
- *      symbolic link): the shadow is made complete and all is compiled again, once;
+ *      symbolic link). Then, or if a file was missed that the shadow leaves out, the shadow is
+ *      made complete and all is compiled again, once;
  *   4. what still leads around the shadow (an absolute path in an #include) is refused.
  */
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "differ/compile_files.h"
 #include "differ/compile_jobs.h"
 #include "differ/dependencies.h"
 #include "differ/units.h"
@@ -233,25 +235,53 @@ static struct vg_error *refuse_escape(const struct vg_unit_plan *plan, size_t un
 			    plan->units[unit].file, path);
 }
 
+/* The compiler's words for a file that was left out of the shadow, or that is really missing. */
+static bool does_log_miss_file(const char *log)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	struct vg_error *error = vg_read_file(log, VG_FAILED, &text, &size);
+
+	vg_error_free(error);
+	return !error &&
+	       (strstr(text, "No such file or directory") || strstr(text, "file not found"));
+}
+
+static bool is_file_missed(const struct run *run)
+{
+	for (size_t i = 0; i < run->count; i++)
+		if (run->jobs[i].command.count && !vg_job_succeeded(&run->jobs[i]) &&
+		    does_log_miss_file(run->jobs[i].log))
+			return true;
+	return false;
+}
+
+/* One round. *unit is the first whose compilation cannot be used; count: all are good. */
+static struct vg_error *compile_once(struct run *run, bool complete, size_t *unit)
+{
+	*unit = 0;
+	VG_TRY(run_all(run));
+	if (!complete && is_file_missed(run))
+		return NULL;
+	VG_TRY(check_status(run));
+	return find_escape(run, unit);
+}
+
 static struct vg_error *compile(struct run *run)
 {
 	struct vg_unit_plan *plan = run->plan;
-	size_t escaped;
+	size_t unit;
 
-	VG_TRY(run_all(run));
-	VG_TRY(check_status(run));
-	VG_TRY(find_escape(run, &escaped));
-	if (escaped == plan->count)
+	VG_TRY(compile_once(run, false, &unit));
+	if (unit == plan->count)
 		return NULL;
 	vg_units_explain(plan->request,
-			 "unit %s: reads touched files around the shadow: compiling with "
-			 "a complete one",
-			 plan->units[escaped].file);
+			 "unit %s: reads files that the shadow left out: compiling in a "
+			 "complete one",
+			 plan->units[unit].file);
 	VG_TRY(vg_units_mirror(plan));
-	VG_TRY(run_all(run));
-	VG_TRY(check_status(run));
-	VG_TRY(find_escape(run, &escaped));
-	return escaped == plan->count ? NULL : refuse_escape(plan, escaped);
+	VG_TRY(compile_once(run, true, &unit));
+	return unit == plan->count ? NULL : refuse_escape(plan, unit);
 }
 
 struct vg_error *vg_units_run(struct vg_unit_plan *plan)

@@ -9,30 +9,30 @@
 #include "differ/compile_files.h"
 #include "differ/units.h"
 
-static struct vg_error *in_both(struct vg_unit_plan *plan, const char *folder)
-{
-	VG_TRY(vg_shadow_folder(&plan->pre, folder));
-	return vg_shadow_folder(&plan->post, folder);
-}
-
-static struct vg_error *parent_in_both(struct vg_unit_plan *plan, const char *file)
+static struct vg_error *folder_of(struct vg_shadow *shadow, const char *file)
 {
 	_cleanup_free_ char *parent = vg_path_parent(file);
 
-	return parent ? in_both(plan, parent) : vg_error_no_memory();
+	return parent ? vg_shadow_folder(shadow, parent) : vg_error_no_memory();
+}
+
+/* The working directory must be real: what a compiler writes there stays in the shadow. */
+static struct vg_error *command_folder(struct vg_shadow *shadow,
+				       const struct vg_compile_command *command)
+{
+	VG_TRY(vg_shadow_folder(shadow, command->directory));
+	VG_TRY(vg_shadow_link(shadow, command->path));
+	return vg_shadow_add_mirror(shadow, command->directory);
 }
 
 struct vg_error *vg_units_command_folder(struct vg_unit_plan *plan,
 					 const struct vg_compile_command *command)
 {
-	VG_TRY(in_both(plan, command->directory));
-	VG_TRY(vg_shadow_add_mirror(&plan->pre, command->directory));
-	return vg_shadow_add_mirror(&plan->post, command->directory);
+	return command_folder(&plan->pre, command);
 }
 
 /* The folder of a header named by -include, so that no precompiled one hides it. */
-static struct vg_error *forced_folders(struct vg_unit_plan *plan,
-				       const struct vg_planned_unit *unit)
+static struct vg_error *forced_folders(struct vg_shadow *shadow, const struct vg_planned_unit *unit)
 {
 	struct vg_words files = {0};
 	struct vg_error *error = vg_compile_flags_forced(&unit->flags, &files);
@@ -43,22 +43,40 @@ static struct vg_error *forced_folders(struct vg_unit_plan *plan,
 		if (!path)
 			error = vg_error_no_memory();
 		else if (!access(path, F_OK))
-			error = parent_in_both(plan, path);
+			error = folder_of(shadow, path);
 	}
 	vg_words_clear(&files);
 	return error;
 }
 
-struct vg_error *vg_units_shadow(struct vg_unit_plan *plan)
+static struct vg_error *unit_folders(struct vg_shadow *shadow, const struct vg_unit_plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {
-		VG_TRY(vg_units_command_folder(plan, plan->units[i].command));
-		VG_TRY(forced_folders(plan, &plan->units[i]));
+		VG_TRY(command_folder(shadow, plan->units[i].command));
+		VG_TRY(forced_folders(shadow, &plan->units[i]));
 	}
+	return NULL;
+}
+
+/* Sources of units lie in folders that have just become real, where those of others are left out.
+ */
+static struct vg_error *link_sources(struct vg_shadow *shadow, const struct vg_unit_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		VG_TRY(vg_shadow_link(shadow, plan->units[i].command->path));
+	return NULL;
+}
+
+struct vg_error *vg_units_shadow(struct vg_unit_plan *plan)
+{
+	VG_TRY(unit_folders(&plan->pre, plan));
+	VG_TRY(link_sources(&plan->pre, plan));
+	VG_TRY(unit_folders(&plan->post, plan));
 	for (size_t i = 0; i < plan->tree.count; i++)
-		VG_TRY(parent_in_both(plan, plan->tree.files[i].absolute));
+		VG_TRY(folder_of(&plan->post, plan->tree.files[i].absolute));
 	for (size_t i = 0; i < plan->spelled.count; i++)
-		VG_TRY(parent_in_both(plan, plan->spelled.items[i]));
+		VG_TRY(folder_of(&plan->post, plan->spelled.items[i]));
+	VG_TRY(link_sources(&plan->post, plan));
 	return vg_units_write_patched(plan, true);
 }
 
@@ -106,9 +124,9 @@ struct vg_error *vg_units_write_patched(struct vg_unit_plan *plan, bool resync)
 
 struct vg_error *vg_units_mirror(struct vg_unit_plan *plan)
 {
-	for (size_t i = 0; i < plan->pre.mirrors.count; i++) {
-		VG_TRY(vg_shadow_mirror(&plan->pre, plan->pre.mirrors.items[i]));
-		VG_TRY(vg_shadow_mirror(&plan->post, plan->pre.mirrors.items[i]));
-	}
+	VG_TRY(vg_shadow_complete(&plan->pre));
+	VG_TRY(vg_shadow_complete(&plan->post));
+	for (size_t i = 0; i < plan->post.mirrors.count; i++)
+		VG_TRY(vg_shadow_mirror(&plan->post, plan->post.mirrors.items[i]));
 	return vg_units_write_patched(plan, true);
 }

@@ -437,6 +437,51 @@ START_TEST(headers_reached_through_a_neighbour_folder_are_patched)
 }
 END_TEST
 
+START_TEST(sources_that_a_unit_includes_from_a_real_folder_are_found)
+{
+	vg_project_write("tree/src/table.c", "static const int table[] = {1, 2, 3};\n");
+	vg_project_shell("cd tree && echo '#include \"table.c\"\nint fifth(int i)\n{\n"
+			 "\treturn table[i];\n}' >> src/main.c");
+	make_diff(FIX_MAIN);
+	compile("fix.diff");
+	ck_assert_str_eq(files(), "src/main.c ");
+	assert_same_code("fifth", true);
+}
+END_TEST
+
+START_TEST(without_tmpdir_nothing_is_left_behind_either)
+{
+	make_diff(FIX_MAIN);
+	unsetenv("TMPDIR");
+	compile("fix.diff");
+
+	_cleanup_free_ char *directory = strdup(units.directory);
+
+	vg_project_shell("test -d '%s'", directory);
+	vg_units_clear(&units, false);
+	vg_project_shell("test ! -e '%s'", directory);
+	setenv("TMPDIR", "tmp", 1);
+}
+END_TEST
+
+START_TEST(instrumented_objects_name_the_counters_of_the_build)
+{
+	static const char *const sources[] = {"src/main.c", NULL};
+	static const char *const compilers[] = {"gcc --coverage -Iinclude",
+						"clang-14 --coverage -Iinclude",
+						"gcc -fprofile-generate -Iinclude"};
+
+	make_diff(FIX_MAIN);
+	for (size_t i = 0; i < 3; i++) {
+		write_compdb("tree/compile_commands.json", "tree", compilers[i], sources);
+		compile("fix.diff");
+		vg_project_shell("strings -a '%s' | grep -qx '%s/tree/obj/0.gcda'",
+				 units.units[0].post_object, vg_project_root());
+		vg_project_shell("! grep -q vgraft-build '%s'", units.units[0].post_object);
+	}
+}
+END_TEST
+
 START_TEST(an_include_by_absolute_path_of_a_touched_file_is_refused)
 {
 	vg_project_shell("sed -i \"s,\\\"dev.h\\\",\\\"$PWD/tree/include/dev.h\\\",\" "
@@ -657,6 +702,9 @@ int main(void)
 	tcase_add_test(tcase, launchers_response_files_and_quotes_are_understood);
 	tcase_add_test(tcase, symbolic_links_in_the_tree_lead_to_patched_files);
 	tcase_add_test(tcase, headers_reached_through_a_neighbour_folder_are_patched);
+	tcase_add_test(tcase, sources_that_a_unit_includes_from_a_real_folder_are_found);
+	tcase_add_test(tcase, without_tmpdir_nothing_is_left_behind_either);
+	tcase_add_test(tcase, instrumented_objects_name_the_counters_of_the_build);
 	tcase_add_test(tcase, an_include_by_absolute_path_of_a_touched_file_is_refused);
 	tcase_add_test(tcase, precompiled_headers_do_not_hide_a_touched_header);
 	tcase_add_test(tcase, new_renamed_and_deleted_headers_are_followed);
