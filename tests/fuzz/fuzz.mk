@@ -4,7 +4,7 @@
 # patcher/ compiled for it by clang under the sanitizers. Its seeds are tests/fuzz/seeds/NAME/.
 #
 #   make fuzz                   builds all of them
-#   make fuzz-run FUZZ_TIME=60  runs each for so many seconds; new inputs go to $(B)/fuzz/NAME.d
+#   make fuzz-run FUZZ_TIME=60  runs each for so many seconds; new inputs go to $(B)/fuzz/NAME.corpus
 
 FUZZ_CC    ?= clang-14
 FUZZ_TIME  ?= 10
@@ -29,9 +29,9 @@ $(addprefix $(B)/fuzz/,$(FUZZ_NAMES)): $(B)/fuzz/%: $(B)/fuzz/parts/tests/fuzz/%
 
 fuzz-run: fuzz
 	@for name in $(FUZZ_NAMES); do \
-		mkdir -p $(B)/fuzz/$$name.d tests/fuzz/seeds/$$name && \
+		mkdir -p $(B)/fuzz/$$name.corpus tests/fuzz/seeds/$$name && \
 		echo "fuzzing $$name for $(FUZZ_TIME) s" && \
 		$(B)/fuzz/$$name -max_total_time=$(FUZZ_TIME) -verbosity=0 -print_final_stats=0 \
 			-artifact_prefix=$(B)/fuzz/$$name- \
-			$(B)/fuzz/$$name.d tests/fuzz/seeds/$$name || exit 1; \
+			$(B)/fuzz/$$name.corpus tests/fuzz/seeds/$$name || exit 1; \
 	done
