@@ -240,6 +240,7 @@ void expect_clear(struct expect *expect)
 	free(expect->outside);
 	free(expect->strip);
 	free(expect->matrix);
+	free(expect->pending);
 	change_clear(&expect->change);
 	change_clear(&expect->twin);
 	*expect = (struct expect){0};

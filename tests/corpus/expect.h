@@ -47,6 +47,7 @@ struct expect {
 	int threads;	     /* 0: not checked */
 	int exit;
 	char *matrix;		    /* "all", "no", "gcc", "clang" */
+	char *pending;		    /* why it cannot pass yet, or NULL */
 	struct change change, twin; /* twin.diff == NULL: none */
 };
 

@@ -104,7 +104,7 @@ struct vg_error *session_run(const struct session *session)
 	};
 	struct vg_error *error = run_changes(session, &workspace);
 
-	if (!error && !session->keep)
+	if ((!error || session->expect->pending) && !session->keep)
 		workspace_remove(&workspace);
 	return error;
 }

@@ -5,5 +5,5 @@ int work(int value);
 
 int work(int value)
 {
-	return value;
+	return value * 31;
 }

@@ -6,9 +6,10 @@ struct parcel {
 	int weight;
 };
 
-static struct parcel parcel = {.kind = 'p', .weight = 100};
+extern struct parcel parcel;
+struct parcel parcel = {.kind = 'p', .weight = 100};
 
 int weigh(int value)
 {
-	return parcel.weight + value;
+	return parcel.weight * value;
 }

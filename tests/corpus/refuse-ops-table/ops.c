@@ -16,10 +16,9 @@ static int write_one(int value)
 	return value - 100;
 }
 
-static const struct ops ops = {read_one, write_one};
-static const struct ops *volatile device = &ops;
+static const volatile struct ops ops = {read_one, write_one};
 
 int use(int value)
 {
-	return value ? device->read(value) : device->write(value);
+	return (value ? ops.read : ops.write)(value);
 }

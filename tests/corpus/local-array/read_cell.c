@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int read_cell(const int *cells, int index);
+
+int read_cell(const int *cells, int index)
+{
+	return cells[index];
+}

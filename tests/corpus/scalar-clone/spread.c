@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int spread(int value);
+
+int spread(int value)
+{
+	return value;
+}

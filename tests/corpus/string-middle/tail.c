@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+const char *tail(int value);
+
+const char *tail(int value)
+{
+	return "abcdefghij" + (value & 7);
+}
