@@ -17,7 +17,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <immintrin.h>
+#include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,6 +28,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stddef.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -216,6 +220,36 @@ static void *go_vfork(void *argument)
 	return argument;
 }
 
+static void filter_mmap(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program))
+		exit(1);
+}
+
+/* With the mark of the patcher's placement: see patcher/placement.h. */
+static void *map_orphan(void)
+{
+	uintptr_t image = (uintptr_t)first & ~0xfffffull;
+
+	for (uintptr_t at = image - 0x4000000 + 0x57000;; at += 0x100000) {
+		void *page = mmap((void *)at, 0x3000, PROT_READ | PROT_EXEC,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE,
+				  -1, 0);
+
+		if (page == (void *)at)
+			return page;
+	}
+}
+
 static void obey(char command)
 {
 	static pthread_t thread, vforker;
@@ -249,6 +283,13 @@ static void obey(char command)
 			exit(1);
 		pthread_join(vforker, &result);
 		printf("waited\n");
+		break;
+	case 'm':
+		filter_mmap();
+		printf("filtered\n");
+		break;
+	case 'p':
+		printf("orphaned %p\n", map_orphan());
 		break;
 	case 'e':
 		printf("interrupted %lu calls %lu mixed %lu damaged %lu\n",
