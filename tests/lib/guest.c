@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -77,11 +78,15 @@ static void path_set(char path[PATH_MAX], const char *format, ...)
 	va_end(args);
 }
 
+/* In the build folder: a test that fails leaves its guest's files behind for whoever looks into it.
+ */
 static struct vg_error *make_folder(struct vg_guest *guest)
 {
-	const char *base = getenv("TMPDIR");
+	char base[PATH_MAX - 16];
 
-	path_set(guest->folder, "%s/vgraft-guest.XXXXXX", base ? base : "/tmp");
+	snprintf(base, sizeof(base), "%s/guests", vg_build_folder());
+	mkdir(base, 0777);
+	path_set(guest->folder, "%s/guest.XXXXXX", base);
 	if (!mkdtemp(guest->folder))
 		return vg_error_errno(VG_FAILED, errno, "cannot make a folder %s", guest->folder);
 	return NULL;
@@ -104,7 +109,7 @@ static void choose_memory_file(struct vg_guest *guest, uint64_t bytes)
 	const char *name = strrchr(guest->folder, '/') + 1;
 
 	if (has_room("/dev/shm", bytes))
-		path_set(guest->memory, "/dev/shm/%s", name);
+		path_set(guest->memory, "/dev/shm/vgraft-%s", name);
 	else
 		path_set(guest->memory, "%s/memory", guest->folder);
 }

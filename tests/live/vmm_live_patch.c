@@ -124,7 +124,7 @@ START_TEST(the_stream_stays_whole_while_the_fix_goes_in_and_out)
 		vg_must(vg_guest_wait_verified(guest, 100));
 	}
 	vg_must(vg_guest_finish(guest, &report));
-	ck_assert_uint_eq(report.exploit.attempts, 2 * CYCLES);
+	ck_assert_uint_eq(report.exploit.attempts, 2UL * CYCLES);
 	ck_assert_uint_eq(report.io.lost + report.io.corrupt + report.io.repeated, 0);
 }
 END_TEST

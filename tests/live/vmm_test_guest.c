@@ -138,7 +138,7 @@ START_TEST(the_meter_shows_that_the_vmm_was_stopped)
 	before = VG_REPORT_GET(vg_guest_report(guest)->io.verified);
 	stop_for(vg_guest_pid(guest), 300);
 	vg_must(vg_guest_wait_verified(guest, 100));
-	ck_assert_uint_ge(vg_guest_gap_ns(guest, 1), 290 * 1000 * 1000);
+	ck_assert_uint_ge(vg_guest_gap_ns(guest, 1), 290UL * 1000 * 1000);
 	ck_assert_uint_gt(VG_REPORT_GET(vg_guest_report(guest)->io.verified), before);
 	vg_must(vg_guest_finish(guest, &report));
 	ck_assert_uint_eq(report.io.lost + report.io.corrupt + report.io.repeated, 0);
