@@ -101,7 +101,8 @@ static struct vg_error *take_key(struct expect *expect, const char *key, const c
 		{"cflags", &expect->cflags},	   {"ldflags", &expect->ldflags},
 		{"target-cc", &expect->target_cc}, {"target-cflags", &expect->target_cflags},
 		{"outside", &expect->outside},	   {"strip", &expect->strip},
-		{"matrix", &expect->matrix},	   {"twin", &expect->twin.diff},
+		{"matrix", &expect->matrix},	   {"pending", &expect->pending},
+		{"twin", &expect->twin.diff},
 	};
 	char **text = find_text(keys, sizeof(keys) / sizeof(keys[0]), key);
 
