@@ -263,6 +263,11 @@ static struct vg_error *same_data_reloc(struct vg_decoder *decoder, struct vg_it
 		vg_reloc_target(right, relative ? -post_at : 0, &b.item, &b.offset);
 	if (!*same)
 		return NULL;
+	/* A variable that points to a constant is no other for what the constant holds. */
+	if (vg_item_is_writable(post) && a.item->kind == VG_ITEM_VARIABLE) {
+		*same = is_same_symbol(a.item, b.item) && a.offset == b.offset;
+		return NULL;
+	}
 	return same_reference(decoder, &a, &b, NULL, same);
 }
 

@@ -54,8 +54,33 @@ static struct vg_error *match_change(struct vg_patch_build *build, struct vg_cha
 	return NULL;
 }
 
+/* What the linker left out of the target cannot run there, in whatever version. */
+static struct vg_error *drop_change(struct vg_patch_build *build, const struct vg_change *change,
+				    bool *dropped)
+{
+	struct vg_match *match;
+
+	*dropped = false;
+	VG_TRY(vg_match_function(&build->matcher, change->pre, change->pair->plain, &match));
+	if (match->found || !vg_is_dropped(build, change->pre))
+		return NULL;
+	*dropped = true;
+	return vg_note(build, "%s: %s changes, but is not in %s: its linker dropped it as unused",
+		       change->pair->unit->file, change->pre->name, build->target->elf->path);
+}
+
 static struct vg_error *match_changes(struct vg_patch_build *build)
 {
+	size_t kept = 0;
+
+	for (size_t i = 0; i < build->changes.count; i++) {
+		bool dropped;
+
+		VG_TRY(drop_change(build, build->changes.at[i], &dropped));
+		if (!dropped)
+			build->changes.at[kept++] = build->changes.at[i];
+	}
+	build->changes.count = kept;
 	for (size_t i = 0; i < build->changes.count; i++)
 		VG_TRY(match_change(build, build->changes.at[i]));
 	return NULL;

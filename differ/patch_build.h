@@ -150,6 +150,8 @@ VG_MUST_CHECK struct vg_error *vg_reach_old(struct vg_patch_build *build, struct
 /* reach_symbol.c: by the target's symbol tables. */
 VG_MUST_CHECK struct vg_error *vg_reach_symbol(struct vg_patch_build *build,
 					       const struct vg_item *item, struct vg_reach *reach);
+/* Did the linker leave it out of the target, by all that its symbol table tells? */
+bool vg_is_dropped(const struct vg_patch_build *build, const struct vg_item *item);
 /* Do the symbol tables contradict the address? NULL if not. */
 VG_MUST_CHECK struct vg_error *vg_reach_check(struct vg_patch_build *build,
 					      const struct vg_item *item, uint64_t address);

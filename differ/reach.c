@@ -320,6 +320,8 @@ static struct vg_error *reach_variable(struct vg_patch_build *build, struct vg_p
 	VG_TRY(vg_reach_old(build, pair, post->twin, reach));
 	if (!is_reached(reach) && replaceable)
 		return copy(build, pair, post, "constant not found in the target", reach);
+	if (!is_reached(reach) && vg_is_dropped(build, post->twin))
+		return reach_new_variable(build, pair, post, reach);
 	return NULL;
 }
 
@@ -331,7 +333,10 @@ static struct vg_error *reach_function(struct vg_patch_build *build, struct vg_p
 	if (is_cold || !post->twin || (vg_item_is_part(post) && post->comparison != VG_SAME))
 		return copy(build, pair, post, is_cold ? "piece of new code" : "new function",
 			    reach);
-	return vg_reach_old(build, pair, post->twin, reach);
+	VG_TRY(vg_reach_old(build, pair, post->twin, reach));
+	if (is_reached(reach) || !vg_is_dropped(build, post->twin))
+		return NULL;
+	return copy(build, pair, post, "the target's linker dropped it", reach);
 }
 
 /* A global that another unit of this diff defines anew. */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "differ/inline_chain.h"
 #include "differ/safety.h"
 
 struct node {
@@ -294,11 +295,36 @@ static struct vg_error *build_graph(struct graph *graph)
 	return NULL;
 }
 
+/* The first place of the endless part that was inlined tells most. */
+static struct vg_error *describe_inlining(struct graph *graph, const struct node *cycle,
+					  const char **text)
+{
+	const char *chain = NULL;
+
+	*text = "";
+	VG_TRY(vg_inline_chain(graph->build->arena, graph->function->object->path,
+			       graph->function->base,
+			       graph->function->offset + cycle->line->instruction.address, &chain));
+	for (size_t i = 0; !chain && i < graph->nodes.count; i++)
+		if (graph->nodes.at[i].visit && !graph->nodes.at[i].can_exit &&
+		    graph->nodes.at[i].item == graph->function)
+			VG_TRY(vg_inline_chain(graph->build->arena, graph->function->object->path,
+					       graph->function->base,
+					       graph->function->offset +
+						       graph->nodes.at[i].line->instruction.address,
+					       &chain));
+	if (chain)
+		*text = vg_arena_printf(graph->build->arena, ", which holds %s by inlining,", chain)
+				?: "";
+	return NULL;
+}
+
 static struct vg_error *check_item(struct vg_patch_build *build, struct vg_change *change,
 				   struct vg_item *item, unsigned line)
 {
 	struct graph graph = {.build = build, .function = item};
 	const struct node *cycle;
+	const char *inlining;
 
 	VG_TRY(build_graph(&graph));
 	if (!graph.nodes.count)
@@ -306,12 +332,13 @@ static struct vg_error *check_item(struct vg_patch_build *build, struct vg_chang
 	VG_TRY(find_cycle(&graph, &cycle));
 	if (!cycle)
 		return NULL;
+	VG_TRY(describe_inlining(&graph, cycle, &inlining));
 	return vg_refuse(
 		build, VG_RULE_ENDLESS, change->post->base, change->pair->unit->file, line,
-		"%s:%u: %s never comes back: it loops around +0x%llx with no way to a "
+		"%s:%u: %s%s never comes back: it loops around +0x%llx with no way to a "
 		"return, so a thread in it would keep the patch waiting for ever; move the "
 		"change into a function that the loop calls",
-		change->pair->unit->file, line, change->post->base,
+		change->pair->unit->file, line, change->post->base, inlining,
 		(unsigned long long)cycle->line->instruction.address);
 }
 

@@ -1,121 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "differ/type_table.h"
 
-#include <libdwarf/dwarf.h>
-#include <libdwarf/libdwarf.h>
 #include <string.h>
 
 #include "common/error.h"
+#include "differ/die.h"
 
 #define MAX_DEPTH 12 /* of types inside types; deeper ones read as "…" */
 
 struct reader {
 	struct vg_arena *arena;
-	Dwarf_Debug debug;
-	Dwarf_Error error; /* of the last call; without it libdwarf may abort */
+	struct vg_dies dies;
 	struct vg_type_table *table;
 	bool out_of_memory;
 };
 
 static const char *type_text(struct reader *reader, Dwarf_Die die, unsigned depth);
 
-static const char *keep(struct reader *reader, const char *text)
-{
-	const char *copy = vg_arena_strdup(reader->arena, text);
-
-	if (!copy)
-		reader->out_of_memory = true;
-	return copy ?: "";
-}
-
-static const char *die_name(struct reader *reader, Dwarf_Die die)
-{
-	char *name = NULL;
-
-	if (dwarf_diename(die, &name, &reader->error) != DW_DLV_OK)
-		return "";
-	return keep(reader, name);
-}
-
-static Dwarf_Half die_tag(struct reader *reader, Dwarf_Die die)
-{
-	Dwarf_Half tag = 0;
-
-	return dwarf_tag(die, &tag, &reader->error) == DW_DLV_OK ? tag : 0;
-}
-
-static bool read_number(struct reader *reader, Dwarf_Die die, Dwarf_Half name, uint64_t *value)
-{
-	Dwarf_Attribute attribute;
-	Dwarf_Unsigned number = 0;
-	Dwarf_Signed negative = 0;
-	bool found = true;
-
-	if (dwarf_attr(die, name, &attribute, &reader->error) != DW_DLV_OK)
-		return false;
-	if (dwarf_formudata(attribute, &number, &reader->error) == DW_DLV_OK)
-		*value = number;
-	else if (dwarf_formsdata(attribute, &negative, &reader->error) == DW_DLV_OK)
-		*value = (uint64_t)negative;
-	else
-		found = false;
-	dwarf_dealloc(reader->debug, attribute, DW_DLA_ATTR);
-	return found;
-}
-
-static uint64_t number_of(struct reader *reader, Dwarf_Die die, Dwarf_Half name)
-{
-	uint64_t value = 0;
-
-	return read_number(reader, die, name, &value) ? value : 0;
-}
-
-/* The DIE that an attribute refers to; NULL. To be released with DW_DLA_DIE. */
-static Dwarf_Die referred_die(struct reader *reader, Dwarf_Die die, Dwarf_Half name)
-{
-	Dwarf_Attribute attribute;
-	Dwarf_Off offset;
-	Dwarf_Die found = NULL;
-
-	if (dwarf_attr(die, name, &attribute, &reader->error) != DW_DLV_OK)
-		return NULL;
-	if (dwarf_global_formref(attribute, &offset, &reader->error) != DW_DLV_OK ||
-	    dwarf_offdie_b(reader->debug, offset, true, &found, &reader->error) != DW_DLV_OK)
-		found = NULL;
-	dwarf_dealloc(reader->debug, attribute, DW_DLA_ATTR);
-	return found;
-}
-
-static void release(struct reader *reader, Dwarf_Die die)
-{
-	if (die)
-		dwarf_dealloc(reader->debug, die, DW_DLA_DIE);
-}
-
-static Dwarf_Die first_child(struct reader *reader, Dwarf_Die die)
-{
-	Dwarf_Die child = NULL;
-
-	return dwarf_child(die, &child, &reader->error) == DW_DLV_OK ? child : NULL;
-}
-
-/* The next sibling; releases the current one. */
-static Dwarf_Die next_sibling(struct reader *reader, Dwarf_Die die)
-{
-	Dwarf_Die next = NULL;
-
-	if (dwarf_siblingof_b(reader->debug, die, true, &next, &reader->error) != DW_DLV_OK)
-		next = NULL;
-	release(reader, die);
-	return next;
-}
-
 static const char *inner_text(struct reader *reader, Dwarf_Die die, unsigned depth)
 {
-	Dwarf_Die inner = referred_die(reader, die, DW_AT_type);
+	Dwarf_Die inner = vg_die_referred(&reader->dies, die, DW_AT_type);
 	const char *text = inner ? type_text(reader, inner, depth + 1) : "void";
 
-	release(reader, inner);
+	vg_die_release(&reader->dies, inner);
 	return text;
 }
 
@@ -130,14 +37,14 @@ static const char *array_text(struct reader *reader, Dwarf_Die die, unsigned dep
 {
 	const char *text = inner_text(reader, die, depth);
 
-	for (Dwarf_Die child = first_child(reader, die); child;
-	     child = next_sibling(reader, child)) {
+	for (Dwarf_Die child = vg_die_child(&reader->dies, die); child;
+	     child = vg_die_next(&reader->dies, child)) {
 		uint64_t count = 0;
 
-		if (die_tag(reader, child) != DW_TAG_subrange_type)
+		if (vg_die_tag(&reader->dies, child) != DW_TAG_subrange_type)
 			continue;
-		if (!read_number(reader, child, DW_AT_count, &count) &&
-		    read_number(reader, child, DW_AT_upper_bound, &count))
+		if (!vg_die_read(&reader->dies, child, DW_AT_count, &count) &&
+		    vg_die_read(&reader->dies, child, DW_AT_upper_bound, &count))
 			count++;
 		text = print(reader, vg_arena_printf(reader->arena, "%s [%llu]", text,
 						     (unsigned long long)count));
@@ -149,9 +56,9 @@ static const char *parameters_text(struct reader *reader, Dwarf_Die die, unsigne
 {
 	const char *text = "";
 
-	for (Dwarf_Die child = first_child(reader, die); child;
-	     child = next_sibling(reader, child)) {
-		Dwarf_Half tag = die_tag(reader, child);
+	for (Dwarf_Die child = vg_die_child(&reader->dies, die); child;
+	     child = vg_die_next(&reader->dies, child)) {
+		Dwarf_Half tag = vg_die_tag(&reader->dies, child);
 		const char *one = NULL;
 
 		if (tag == DW_TAG_formal_parameter)
@@ -189,27 +96,27 @@ static const char *kind_of(Dwarf_Half tag)
 static struct vg_type_member read_member(struct reader *reader, Dwarf_Die die, unsigned depth)
 {
 	struct vg_type_member member = {
-		.name = die_name(reader, die),
-		.line = (unsigned)number_of(reader, die, DW_AT_decl_line),
-		.bits = number_of(reader, die, DW_AT_bit_size),
+		.name = vg_die_name(&reader->dies, die),
+		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
+		.bits = vg_die_number(&reader->dies, die, DW_AT_bit_size),
 	};
 
-	if (die_tag(reader, die) == DW_TAG_enumerator) {
+	if (vg_die_tag(&reader->dies, die) == DW_TAG_enumerator) {
 		member.type = "";
-		member.offset = number_of(reader, die, DW_AT_const_value);
+		member.offset = vg_die_number(&reader->dies, die, DW_AT_const_value);
 		return member;
 	}
 	member.type = inner_text(reader, die, depth);
-	if (!read_number(reader, die, DW_AT_data_bit_offset, &member.offset))
-		member.offset = number_of(reader, die, DW_AT_data_member_location);
+	if (!vg_die_read(&reader->dies, die, DW_AT_data_bit_offset, &member.offset))
+		member.offset = vg_die_number(&reader->dies, die, DW_AT_data_member_location);
 	return member;
 }
 
 static void read_members(struct reader *reader, Dwarf_Die die, struct vg_type *type, unsigned depth)
 {
-	for (Dwarf_Die child = first_child(reader, die); child;
-	     child = next_sibling(reader, child)) {
-		Dwarf_Half tag = die_tag(reader, child);
+	for (Dwarf_Die child = vg_die_child(&reader->dies, die); child;
+	     child = vg_die_next(&reader->dies, child)) {
+		Dwarf_Half tag = vg_die_tag(&reader->dies, child);
 
 		if (tag != DW_TAG_member && tag != DW_TAG_enumerator)
 			continue;
@@ -250,17 +157,18 @@ static const char *suffixed(struct reader *reader, Dwarf_Die die, const char *su
 /* Does a typedef give the only name to a struct, union or enum? */
 static bool names_anonymous(struct reader *reader, Dwarf_Die die)
 {
-	Dwarf_Die inner = referred_die(reader, die, DW_AT_type);
-	bool anonymous = inner && kind_of(die_tag(reader, inner)) && !*die_name(reader, inner);
+	Dwarf_Die inner = vg_die_referred(&reader->dies, die, DW_AT_type);
+	bool anonymous = inner && kind_of(vg_die_tag(&reader->dies, inner)) &&
+			 !*vg_die_name(&reader->dies, inner);
 
-	release(reader, inner);
+	vg_die_release(&reader->dies, inner);
 	return anonymous;
 }
 
 static const char *type_text(struct reader *reader, Dwarf_Die die, unsigned depth)
 {
-	Dwarf_Half tag = die_tag(reader, die);
-	const char *kind = kind_of(tag), *name = die_name(reader, die);
+	Dwarf_Half tag = vg_die_tag(&reader->dies, die);
+	const char *kind = kind_of(tag), *name = vg_die_name(&reader->dies, die);
 
 	if (depth > MAX_DEPTH)
 		return "…";
@@ -293,11 +201,11 @@ static void add_type(struct reader *reader, Dwarf_Die die, const char *kind, con
 	struct vg_type type = {
 		.kind = kind,
 		.name = name,
-		.bytes = number_of(reader, die, DW_AT_byte_size),
-		.line = (unsigned)number_of(reader, die, DW_AT_decl_line),
+		.bytes = vg_die_number(&reader->dies, die, DW_AT_byte_size),
+		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 	};
 
-	if (!*name || number_of(reader, die, DW_AT_declaration))
+	if (!*name || vg_die_number(&reader->dies, die, DW_AT_declaration))
 		return;
 	read_members(reader, die, &type, 0);
 	if (!vg_list_push(reader->arena, &reader->table->types, type))
@@ -306,21 +214,22 @@ static void add_type(struct reader *reader, Dwarf_Die die, const char *kind, con
 
 static void add_typedef(struct reader *reader, Dwarf_Die die)
 {
-	Dwarf_Die inner = referred_die(reader, die, DW_AT_type);
+	Dwarf_Die inner = vg_die_referred(&reader->dies, die, DW_AT_type);
 
-	if (inner && kind_of(die_tag(reader, inner)) && !*die_name(reader, inner))
-		add_type(reader, inner, "typedef", die_name(reader, die));
-	release(reader, inner);
+	if (inner && kind_of(vg_die_tag(&reader->dies, inner)) &&
+	    !*vg_die_name(&reader->dies, inner))
+		add_type(reader, inner, "typedef", vg_die_name(&reader->dies, die));
+	vg_die_release(&reader->dies, inner);
 }
 
 static void add_function(struct reader *reader, Dwarf_Die die)
 {
 	struct vg_function_type function = {
-		.name = die_name(reader, die),
-		.line = (unsigned)number_of(reader, die, DW_AT_decl_line),
+		.name = vg_die_name(&reader->dies, die),
+		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 	};
 
-	if (!*function.name || number_of(reader, die, DW_AT_declaration))
+	if (!*function.name || vg_die_number(&reader->dies, die, DW_AT_declaration))
 		return;
 	function.signature = signature_text(reader, die, 0);
 	if (!vg_list_push(reader->arena, &reader->table->functions, function))
@@ -330,12 +239,13 @@ static void add_function(struct reader *reader, Dwarf_Die die)
 /* Types may also stand inside functions; those are found one level down. */
 static void read_children(struct reader *reader, Dwarf_Die parent, unsigned depth)
 {
-	for (Dwarf_Die die = first_child(reader, parent); die; die = next_sibling(reader, die)) {
-		Dwarf_Half tag = die_tag(reader, die);
+	for (Dwarf_Die die = vg_die_child(&reader->dies, parent); die;
+	     die = vg_die_next(&reader->dies, die)) {
+		Dwarf_Half tag = vg_die_tag(&reader->dies, die);
 		const char *kind = kind_of(tag);
 
 		if (kind)
-			add_type(reader, die, kind, die_name(reader, die));
+			add_type(reader, die, kind, vg_die_name(&reader->dies, die));
 		else if (tag == DW_TAG_typedef)
 			add_typedef(reader, die);
 		else if (tag == DW_TAG_subprogram)
@@ -345,40 +255,20 @@ static void read_children(struct reader *reader, Dwarf_Die parent, unsigned dept
 	}
 }
 
-static void read_units(struct reader *reader)
-{
-	Dwarf_Unsigned length, type_offset, next;
-	Dwarf_Half version, address_bytes, offset_bytes, extension, unit_type;
-	Dwarf_Off abbreviations;
-	Dwarf_Sig8 signature;
-	Dwarf_Die die;
-
-	while (dwarf_next_cu_header_d(reader->debug, true, &length, &version, &abbreviations,
-				      &address_bytes, &offset_bytes, &extension, &signature,
-				      &type_offset, &next, &unit_type,
-				      &reader->error) == DW_DLV_OK) {
-		if (dwarf_siblingof_b(reader->debug, NULL, true, &die, &reader->error) != DW_DLV_OK)
-			continue;
-		reader->table->has_debug_information = true;
-		read_children(reader, die, 0);
-		release(reader, die);
-	}
-}
-
 struct vg_error *vg_type_table_read(struct vg_arena *arena, const char *path,
 				    struct vg_type_table *table)
 {
 	struct reader reader = {.arena = arena, .table = table};
+	Dwarf_Die die;
 
 	*table = (struct vg_type_table){0};
-	if (dwarf_init_path(path, NULL, 0, DW_DLC_READ, DW_GROUPNUMBER_ANY, NULL, NULL,
-			    &reader.debug, NULL, 0, NULL, &reader.error) != DW_DLV_OK) {
-		if (reader.error)
-			dwarf_dealloc_error(NULL, reader.error);
-		return NULL;
+	VG_TRY(vg_dies_open(arena, path, &reader.dies));
+	while ((die = vg_dies_next_unit(&reader.dies))) {
+		table->has_debug_information = true;
+		read_children(&reader, die, 0);
+		vg_die_release(&reader.dies, die);
 	}
-	read_units(&reader);
-	dwarf_finish(reader.debug, &reader.error);
+	VG_TRY(vg_dies_close(&reader.dies));
 	return reader.out_of_memory ? vg_error_no_memory() : NULL;
 }
 

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading DWARF entries (DWARF 5, ch. 2) with libdwarf, without its ceremonies. */
+#ifndef DIFFER_DIE_H
+#define DIFFER_DIE_H
+
+#include <libdwarf/dwarf.h>
+#include <libdwarf/libdwarf.h>
+
+#include <vgraft/error.h>
+
+#include "differ/arena.h"
+
+struct vg_dies {
+	struct vg_arena *arena;
+	Dwarf_Debug debug; /* NULL: the file has no DWARF */
+	Dwarf_Error error; /* of the last call; without a place for it libdwarf may abort */
+	bool out_of_memory;
+};
+
+VG_MUST_CHECK struct vg_error *vg_dies_open(struct vg_arena *arena, const char *path,
+					    struct vg_dies *dies);
+VG_MUST_CHECK struct vg_error *vg_dies_close(struct vg_dies *dies);
+
+/* The root entry of the next unit, or NULL. Entries are released, or handed to vg_die_next(). */
+Dwarf_Die vg_dies_next_unit(struct vg_dies *dies);
+void vg_die_release(struct vg_dies *dies, Dwarf_Die die);
+Dwarf_Die vg_die_child(struct vg_dies *dies, Dwarf_Die die);
+/* The next sibling; releases `die`. */
+Dwarf_Die vg_die_next(struct vg_dies *dies, Dwarf_Die die);
+/* The entry that an attribute refers to, or NULL. */
+Dwarf_Die vg_die_referred(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name);
+
+Dwarf_Half vg_die_tag(struct vg_dies *dies, Dwarf_Die die);
+const char *vg_die_name(struct vg_dies *dies, Dwarf_Die die); /* "" if it has none */
+bool vg_die_read(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name, uint64_t *value);
+uint64_t vg_die_number(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name); /* 0: none */
+const char *vg_dies_keep(struct vg_dies *dies, const char *text);
+
+#endif
