@@ -43,10 +43,17 @@ enum {
 /* All of `count` bytes, or false. */
 typedef bool cfi_read_fn(void *context, uint64_t address, void *buffer, size_t count);
 
+/* One FDE of a table that has no index of its own. */
+struct cfi_pair {
+	uint64_t code, record;
+};
+
 /* Where the unwind information of one module lies in memory. */
 struct cfi_table {
 	uint64_t eh_frame, eh_frame_end; /* the records; a zero length ends them earlier */
 	uint64_t index, index_end;	 /* .eh_frame_hdr; index = 0: none, records are walked */
+	const struct cfi_pair *pairs;	 /* made by cfi_make_pairs(), or NULL */
+	size_t pair_count;
 	cfi_read_fn *read;
 	void *context;
 };
@@ -78,6 +85,12 @@ struct cfi_entry {
 
 /* The entry that covers `pc`. */
 enum cfi_result cfi_find(const struct cfi_table *table, uint64_t pc, struct cfi_entry *entry);
+
+/*
+ * An index for a table without one (programs without dynamic linking have none): all FDEs, sorted.
+ * NULL: damaged, or no memory. The caller frees it.
+ */
+struct cfi_pair *cfi_make_pairs(const struct cfi_table *table, size_t *count);
 
 enum cfi_rule_kind {
 	CFI_UNSPECIFIED, /* no rule: the register keeps its value (System V practice) */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding the FDE of an address, and reading it with its CIE. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "patcher/cfi.h"
@@ -127,28 +128,38 @@ static bool read_cie(const struct cfi_table *table, uint64_t address, struct cfi
 	return read_cie_body(&cursor, entry);
 }
 
-/* CFI_MISSING: a CIE, or an FDE for other code. */
-static enum cfi_result read_fde(const struct cfi_table *table, const struct record *record,
-				uint64_t pc, struct cfi_entry *entry)
+/* The CIE and the code range of an FDE. CFI_MISSING: it is a CIE itself. */
+static enum cfi_result read_fde_head(const struct cfi_table *table, const struct record *record,
+				     struct cfi_entry *entry, struct cfi_cursor *cursor)
 {
 	struct cfi_slice slice;
 
 	if (!copy_record(table, record, entry->fde, &slice))
 		return CFI_BROKEN;
+	*cursor = cfi_cursor_of(&slice);
 
-	struct cfi_cursor cursor = cfi_cursor_of(&slice);
-	uint64_t back = cfi_fixed(&cursor, 4); /* from this field to the CIE */
+	uint64_t back = cfi_fixed(cursor, 4); /* from this field to the CIE */
 
-	if (cursor.bad)
+	if (cursor->bad)
 		return CFI_BROKEN;
 	if (!back)
 		return CFI_MISSING;
 	if (!read_cie(table, record->body - back, entry))
 		return CFI_BROKEN;
-	entry->start = cfi_pointer(&cursor, entry->pointer_encoding, 0);
-	entry->end = entry->start + cfi_pointer(&cursor, entry->pointer_encoding & 0x0f, 0);
-	if (cursor.bad || entry->end < entry->start)
-		return CFI_BROKEN;
+	entry->start = cfi_pointer(cursor, entry->pointer_encoding, 0);
+	entry->end = entry->start + cfi_pointer(cursor, entry->pointer_encoding & 0x0f, 0);
+	return cursor->bad || entry->end < entry->start ? CFI_BROKEN : CFI_OK;
+}
+
+/* CFI_MISSING: a CIE, or an FDE for other code. */
+static enum cfi_result read_fde(const struct cfi_table *table, const struct record *record,
+				uint64_t pc, struct cfi_entry *entry)
+{
+	struct cfi_cursor cursor;
+	enum cfi_result result = read_fde_head(table, record, entry, &cursor);
+
+	if (result != CFI_OK)
+		return result;
 	if (pc < entry->start || pc >= entry->end)
 		return CFI_MISSING;
 	/* An FDE has augmentation data if its CIE has a 'z': a length and, here, only an LSDA. */
@@ -242,16 +253,102 @@ static enum cfi_result search(const struct cfi_table *table, const struct index 
 	return *found ? CFI_OK : CFI_MISSING;
 }
 
+static int by_code(const void *left, const void *right)
+{
+	const struct cfi_pair *a = left, *b = right;
+
+	return (a->code > b->code) - (a->code < b->code);
+}
+
+struct pairs {
+	struct cfi_pair *all;
+	size_t count, room;
+};
+
+static bool add_pair(struct pairs *pairs, uint64_t code, uint64_t record)
+{
+	if (pairs->count == pairs->room) {
+		size_t room = pairs->room ? 2 * pairs->room : 1024;
+		struct cfi_pair *grown = reallocarray(pairs->all, room, sizeof(*grown));
+
+		if (!grown)
+			return false;
+		pairs->all = grown;
+		pairs->room = room;
+	}
+	pairs->all[pairs->count++] = (struct cfi_pair){code, record};
+	return true;
+}
+
+static bool collect_pairs(const struct cfi_table *table, struct cfi_entry *entry,
+			  struct pairs *pairs)
+{
+	uint64_t address = table->eh_frame;
+
+	while (address < table->eh_frame_end) {
+		struct cfi_cursor cursor;
+		struct record record;
+		enum head head = record_head(table, address, &record);
+
+		if (head != HEAD_RECORD)
+			return head == HEAD_END;
+
+		enum cfi_result result = read_fde_head(table, &record, entry, &cursor);
+		if (result == CFI_BROKEN ||
+		    (result == CFI_OK && !add_pair(pairs, entry->start, address)))
+			return false;
+		address = record.end;
+	}
+	return true;
+}
+
+struct cfi_pair *cfi_make_pairs(const struct cfi_table *table, size_t *count)
+{
+	struct cfi_entry *entry = malloc(sizeof(*entry));
+	struct pairs pairs = {0};
+	bool done = entry && collect_pairs(table, entry, &pairs);
+
+	free(entry);
+	if (!done) {
+		free(pairs.all);
+		return NULL;
+	}
+	if (pairs.count)
+		qsort(pairs.all, pairs.count, sizeof(*pairs.all), by_code);
+	*count = pairs.count;
+	return pairs.all;
+}
+
+static enum cfi_result search_pairs(const struct cfi_table *table, uint64_t pc, uint64_t *found)
+{
+	size_t low = 0, high = table->pair_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (table->pairs[middle].code <= pc)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*found = low ? table->pairs[low - 1].record : 0;
+	return low ? CFI_OK : CFI_MISSING;
+}
+
 enum cfi_result cfi_find(const struct cfi_table *table, uint64_t pc, struct cfi_entry *entry)
 {
 	struct index index;
 	struct record record;
 	uint64_t address;
 
-	if (!table->index || !read_index(table, &index))
-		return walk(table, pc, entry);
+	enum cfi_result result;
 
-	enum cfi_result result = search(table, &index, pc, &address);
+	if (table->pairs)
+		result = search_pairs(table, pc, &address);
+	else if (table->index && read_index(table, &index))
+		result = search(table, &index, pc, &address);
+	else
+		return walk(table, pc, entry);
 	if (result != CFI_OK)
 		return result;
 	if (record_head(table, address, &record) != HEAD_RECORD)

@@ -58,8 +58,10 @@ void vg_stacks_close(struct vg_stacks *stacks)
 struct vg_error *vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_code_area *areas,
 				   size_t area_count)
 {
+	stacks->modules.reader = stacks->pid; /* the last one may be gone */
 	VG_TRY(unwind_modules_refresh(&stacks->modules));
 	VG_TRY(unwind_modules_set_areas(&stacks->modules, areas, area_count));
+	unwind_modules_load_executable(&stacks->modules);
 	if (stacks->saw_hit)
 		unwind_modules_load(&stacks->modules);
 	stacks->saw_hit = false;
@@ -143,7 +145,6 @@ static void walk(struct look *look)
 	struct unwind_frame frame = unwind_frame_of(look->regs, stack_window_read, &stacks->window);
 
 	stacks->saw_hit = true;
-	stacks->modules.reader = look->tid;
 	stack_chain_walk(&stacks->unwinder, &frame, &look->ranges, &look->chain);
 	look->has_chain = true;
 }
@@ -255,6 +256,7 @@ struct vg_error *vg_stacks_check_thread(struct vg_stacks *stacks, pid_t tid,
 	*why = NULL;
 	if (!range_count)
 		return NULL;
+	stacks->modules.reader = tid; /* stopped, and therefore there */
 	return check(&look, verdict, blocker, why);
 }
 

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of functions, from the symbol tables of the files that the target maps. Opened by the
- * mapping itself (/proc/PID/map_files), so that a file that was replaced gives its own names, else
- * by its path as the target sees it.
+ * Names of functions, from the symbol tables of the files that the target maps.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +10,7 @@
 #include "common/elf_file.h"
 #include "common/error.h"
 #include "patcher/stack_thread.h"
+#include "patcher/unwind_file.h"
 
 struct stack_symbols {
 	struct stack_symbols *next;
@@ -21,21 +19,6 @@ struct stack_symbols {
 	struct vg_elf *elf; /* owns the names */
 	struct vg_symbols all;
 };
-
-static int open_mapped(pid_t pid, const struct vg_map *map)
-{
-	_cleanup_free_ char *path = NULL;
-	char link[96];
-	int fd;
-
-	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", pid, map->start, map->end);
-	fd = open(link, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 || map->deleted)
-		return fd;
-	if (asprintf(&path, "/proc/%d/root%s", pid, map->path) < 0)
-		return -1;
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
 
 /* .symtab has all functions; a stripped file has those that others may call. */
 static struct vg_error *read_symbols(struct stack_symbols *symbols)
@@ -52,7 +35,7 @@ static void load_symbols(struct vg_stacks *stacks, const struct vg_map *map,
 			 struct stack_symbols *symbols)
 {
 	_cleanup_(vg_error_cleanup) struct vg_error *error = NULL;
-	int fd = open_mapped(stacks->pid, map);
+	int fd = unwind_file_open(stacks->pid, map);
 
 	if (fd < 0)
 		return;

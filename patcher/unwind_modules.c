@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "patcher/unwind_file.h"
 #include "patcher/unwind_pages.h"
 
 #define PAGE	    4096
@@ -22,6 +23,8 @@ void unwind_modules_open(struct unwind_modules *modules, pid_t pid)
 static void forget(struct unwind_modules *modules)
 {
 	unwind_pages_drop(modules);
+	for (size_t i = 0; i < modules->module_count; i++)
+		free(modules->modules[i].pairs);
 	free(vg_take(modules->modules));
 	modules->module_count = 0;
 }
@@ -182,13 +185,35 @@ static void read_index_head(struct unwind_modules *modules, const struct headers
 		table->eh_frame = 0;
 }
 
+/*
+ * A program without dynamic linking has no .eh_frame_hdr: where its .eh_frame lies, only the
+ * section table of its file tells, which is not in memory. The records themselves are.
+ */
+static void read_without_index(struct unwind_modules *modules, const struct vg_map *first,
+			       struct unwind_module *module)
+{
+	struct cfi_table *table = &module->table;
+	uint64_t bytes;
+
+	if (!unwind_file_eh_frame(modules->pid, first, &table->eh_frame, &bytes))
+		return;
+	table->eh_frame += module->bias;
+	table->eh_frame_end = table->eh_frame + bytes;
+	module->pairs = cfi_make_pairs(table, &table->pair_count);
+	table->pairs = module->pairs;
+}
+
 static void read_module(struct unwind_modules *modules, const struct vg_map *code,
 			struct unwind_module *module)
 {
 	const struct vg_map *first = header_map(&modules->maps, code);
 	struct headers headers;
 
-	*module = (struct unwind_module){.start = code->start, .end = code->end};
+	*module = (struct unwind_module){
+		.start = code->start,
+		.end = code->end,
+		.table = {.read = unwind_pages_read, .context = modules},
+	};
 	if (!first || !read_headers(modules, first->start, &headers))
 		return;
 	module->bias = headers.bias;
@@ -200,6 +225,8 @@ static void read_module(struct unwind_modules *modules, const struct vg_map *cod
 		module->table.index_end = module->table.index + headers.all[i].p_memsz;
 		read_index_head(modules, &headers, &module->table);
 	}
+	if (!module->table.index && vg_map_is_file(code))
+		read_without_index(modules, first, module);
 }
 
 static const struct unwind_module *find_module(struct unwind_modules *modules, uint64_t pc)
@@ -239,9 +266,16 @@ bool unwind_modules_find(struct unwind_modules *modules, uint64_t pc, struct cfi
 	if (!module || !module->table.eh_frame)
 		return false;
 	*table = module->table;
-	table->read = unwind_pages_read;
-	table->context = modules;
 	return true;
+}
+
+void unwind_modules_load_executable(struct unwind_modules *modules)
+{
+	size_t i = 0;
+	const struct vg_map *code = next_code(&modules->maps, &i);
+
+	if (code)
+		find_module(modules, code->start);
 }
 
 bool unwind_modules_bias(struct unwind_modules *modules, uint64_t pc, uint64_t *bias)

@@ -20,7 +20,8 @@ struct unwind_module {
 	uint64_t start, end; /* of the executable mapping */
 	uint64_t bias;
 	bool is_elf;
-	struct cfi_table table; /* without read and context; eh_frame = 0: it has none */
+	struct cfi_table table; /* eh_frame = 0: it has none */
+	struct cfi_pair *pairs; /* owned; in place of an index */
 };
 
 struct unwind_page;
@@ -46,6 +47,9 @@ VG_MUST_CHECK struct vg_error *unwind_modules_refresh(struct unwind_modules *mod
 VG_MUST_CHECK struct vg_error *unwind_modules_set_areas(struct unwind_modules *modules,
 							const struct vg_code_area *areas,
 							size_t count);
+
+/* Reads the information of the executable file itself, which may need its file. */
+void unwind_modules_load_executable(struct unwind_modules *modules);
 
 /* The table for the code at `pc`; false: there is none. */
 bool unwind_modules_find(struct unwind_modules *modules, uint64_t pc, struct cfi_table *table);

@@ -5,6 +5,7 @@
  */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "patcher/cfi.h"
@@ -83,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint64_t pc = BASE; pc < BASE + 0x1000; pc += 0x80)
 		look_up(&input, &table, pc);
 	look_up(&input, &table, 0);
+	free(cfi_make_pairs(&table, &table.pair_count));
 	look_up(&input, &table, UINT64_MAX);
 	return 0;
 }

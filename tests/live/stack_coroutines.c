@@ -163,6 +163,17 @@ START_TEST(a_program_that_cannot_make_coroutines_is_not_searched)
 }
 END_TEST
 
+START_TEST(a_program_without_dynamic_linking_is_searched_always)
+{
+	probe_program = "stack_static";
+	assert_blocks("co-heap");
+	assert_blocks("pooled-in-changed");
+	assert_does_not_block("co-finished", 0);
+	assert_does_not_block("pooled-resumed", 1);
+	assert_does_not_block("idle", 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("stacks of coroutines");
@@ -181,6 +192,7 @@ int main(void)
 	tcase_add_test(tcase, a_jmp_buf_that_outlived_its_function_does_not_block);
 	tcase_add_test(tcase, a_coroutine_that_was_not_there_before_the_stop_is_found_in_it);
 	tcase_add_test(tcase, a_program_that_cannot_make_coroutines_is_not_searched);
+	tcase_add_test(tcase, a_program_without_dynamic_linking_is_searched_always);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }

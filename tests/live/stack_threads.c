@@ -11,7 +11,7 @@ static void assert_unsafe_in_changed(const char *mode)
 	ck_assert_int_eq(probe.verdict, VG_UNSAFE);
 	ck_assert_int_ne(probe.blocker.tid, 0);
 	ck_assert_str_eq(probe.blocker.function, "changed");
-	ck_assert_str_eq(probe.blocker.name, "stack_target");
+	ck_assert_str_eq(probe.blocker.name, probe_program);
 	ck_assert_uint_gt(probe.blocker.backtrace_count, 2);
 	ck_assert_msg(!probe.why, "undecided: %s", probe.why);
 	probe_end(&probe);
@@ -204,6 +204,19 @@ START_TEST(a_blockers_backtrace_gets_the_names_of_functions)
 }
 END_TEST
 
+/* It has no .eh_frame_hdr: the index is made from the records. */
+START_TEST(a_program_without_dynamic_linking_is_unwound_too)
+{
+	probe_program = "stack_static";
+	assert_unsafe_in_changed("busy");
+	assert_unsafe_in_changed("thread-busy");
+	assert_unsafe_in_changed("signal-other-stack-over-changed");
+	assert_cleared("leftovers", 0);
+	assert_cleared("thread-leftovers", 1);
+	assert_undecided("leftovers-without-cfi", "without unwind information");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("stack of threads");
@@ -224,6 +237,7 @@ int main(void)
 	tcase_add_test(tcase, an_unaligned_stack_pointer_is_unsafe);
 	tcase_add_test(tcase, a_backtrace_goes_from_the_system_call_to_the_start);
 	tcase_add_test(tcase, a_blockers_backtrace_gets_the_names_of_functions);
+	tcase_add_test(tcase, a_program_without_dynamic_linking_is_unwound_too);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }

@@ -335,6 +335,33 @@ START_TEST(the_index_finds_what_walking_finds)
 }
 END_TEST
 
+START_TEST(an_index_made_from_the_records_finds_the_same)
+{
+	struct image image;
+	struct cfi_table table = indexed(&image);
+	struct cfi_pair *pairs;
+
+	/* The records end where the index begins. */
+	table.eh_frame_end = table.index;
+	table.index = 0;
+	pairs = cfi_make_pairs(&table, &table.pair_count);
+	ck_assert_ptr_nonnull(pairs);
+	ck_assert_uint_eq(table.pair_count, 3);
+	table.pairs = pairs;
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t start = CODE + 0x1000 * i;
+
+		ck_assert_int_eq(cfi_find(&table, start, &entry), CFI_OK);
+		ck_assert_uint_eq(entry.start, start);
+		ck_assert_int_eq(cfi_find(&table, start + 0x100, &entry), CFI_MISSING);
+	}
+	ck_assert_int_eq(cfi_find(&table, CODE - 1, &entry), CFI_MISSING);
+	free(pairs);
+	image.bytes[0] = 0xff; /* the CIE's length */
+	ck_assert_ptr_null(cfi_make_pairs(&table, &table.pair_count));
+}
+END_TEST
+
 START_TEST(an_index_that_promises_too_much_is_not_used)
 {
 	struct image image;
@@ -427,6 +454,7 @@ int main(void)
 	tcase_add_test(tcase, a_table_cut_off_anywhere_never_gives_a_row);
 	tcase_add_test(tcase, damage_in_any_byte_is_survived);
 	tcase_add_test(tcase, the_index_finds_what_walking_finds);
+	tcase_add_test(tcase, an_index_made_from_the_records_finds_the_same);
 	tcase_add_test(tcase, an_index_that_promises_too_much_is_not_used);
 	tcase_add_test(tcase, the_expression_of_a_plt_is_computed);
 	tcase_add_test(tcase, an_expression_reads_memory_and_moves_its_stack);

@@ -40,6 +40,9 @@ static inline void probe_ok(struct vg_error *error)
 	ck_assert_msg(!error, "%s", vg_error_text(error));
 }
 
+/* Beside the test program; a test process may choose the other one. */
+static const char *probe_program = "stack_target";
+
 static inline char *probe_target_path(void)
 {
 	static char path[4096];
@@ -47,7 +50,7 @@ static inline char *probe_target_path(void)
 
 	ck_assert_int_gt(length, 0);
 	path[length] = '\0';
-	strcpy(strrchr(path, '/'), "/targets/stack_target");
+	sprintf(strrchr(path, '/'), "/targets/%s", probe_program);
 	return path;
 }
 
