@@ -121,17 +121,11 @@ static const struct vg_change *change_of(const struct vg_patch_build *build,
 	return NULL;
 }
 
-static bool is_parent(const struct vg_item *function, const struct vg_item *part)
-{
-	return function->object == part->object && !strcmp(function->base, part->base) &&
-	       !vg_item_is_part(function);
-}
-
 /* The function of the patch that a part of the post object belongs to; SIZE_MAX: it has none. */
 static size_t parent_index(const struct emission *e, const struct vg_item *part)
 {
 	for (size_t i = 0; i < e->functions.count; i++)
-		if (is_parent(e->functions.at[i], part))
+		if (vg_part_belongs_to(part, e->functions.at[i]))
 			return i;
 	return SIZE_MAX;
 }
@@ -179,6 +173,15 @@ static bool is_matched(const struct vg_item *item)
 	return item && item->match && item->match->found;
 }
 
+/* The first function of the patch that the piece of old code belongs to. */
+static size_t owner_of_old(const struct emission *e, const struct vg_item *part)
+{
+	for (size_t i = 0; i < e->functions.count; i++)
+		if (e->functions.at[i]->twin && vg_part_belongs_to(part, e->functions.at[i]->twin))
+			return i;
+	return SIZE_MAX;
+}
+
 static void emit_parts(struct emission *e)
 {
 	struct vg_patch_build *build = e->build;
@@ -201,7 +204,7 @@ static void emit_parts(struct emission *e)
 		for (size_t k = 0; pre && k < pre->object->item_count; k++) {
 			struct vg_item *part = pre->object->items[k];
 
-			if (vg_item_is_part(part) && is_parent(pre, part) && is_matched(part) &&
+			if (owner_of_old(e, part) == i && is_matched(part) &&
 			    !(part->twin && part->twin->piece))
 				emit_part(e, i, part, NULL);
 		}
@@ -270,13 +273,12 @@ static bool report_part(struct vg_built_function *function, const char *name)
 	return parts[function->part_count++];
 }
 
-static bool report_parts(const struct emission *e, struct vg_built_function *function,
-			 const struct vg_item *item)
+static bool report_parts(const struct emission *e, struct vg_built_function *function, size_t index)
 {
 	for (size_t i = 0; i < e->build->pieces.count; i++) {
 		const struct vg_piece *piece = e->build->pieces.at[i];
 
-		if (piece->kind == VG_PIECE_PART && is_parent(item, piece->item) &&
+		if (piece->kind == VG_PIECE_PART && parent_index(e, piece->item) == index &&
 		    !report_part(function, piece->item->name))
 			return false;
 	}
@@ -299,7 +301,7 @@ static struct vg_error *report_functions(struct emission *e)
 		function->file = strdup(item->object->file);
 		function->is_new = !change_of(e->build, item);
 		function->bytes = (uint32_t)item->size;
-		if (!function->name || !function->file || !report_parts(e, function, item))
+		if (!function->name || !function->file || !report_parts(e, function, i))
 			return vg_error_no_memory();
 	}
 	return NULL;

@@ -11,6 +11,32 @@ bool vg_item_is_part(const struct vg_item *item)
 	       (strstr(item->name, ".cold") || strstr(item->name, ".part."));
 }
 
+static bool is_named_parent(const struct vg_item *function, const struct vg_item *part)
+{
+	return vg_item_is_function(function) && !vg_item_is_part(function) &&
+	       !strcmp(function->base, part->base);
+}
+
+static bool has_named_parent(const struct vg_item *part)
+{
+	for (size_t i = 0; i < part->object->item_count; i++)
+		if (is_named_parent(part->object->items[i], part))
+			return true;
+	return false;
+}
+
+bool vg_part_belongs_to(const struct vg_item *part, const struct vg_item *function)
+{
+	if (!vg_item_is_part(part) || part->object != function->object)
+		return false;
+	if (is_named_parent(function, part) || has_named_parent(part))
+		return is_named_parent(function, part);
+	for (size_t i = 0; i < part->user_count; i++)
+		if (part->users[i] == function)
+			return true;
+	return false;
+}
+
 bool vg_item_is_nameless(const struct vg_item *item)
 {
 	return item->kind == VG_ITEM_STRING || item->kind == VG_ITEM_CONSTANT ||

@@ -40,6 +40,11 @@ VG_MUST_CHECK struct vg_error *vg_same_contents(struct vg_decoder *decoder, stru
 
 /* .cold and .part pieces are no functions of their own: they count as code of their function. */
 bool vg_item_is_part(const struct vg_item *item);
+/*
+ * foo.cold and foo.part.0 belong to foo. Where foo was inlined everywhere and has no code of its
+ * own, foo.part.0 belongs to those who call it.
+ */
+bool vg_part_belongs_to(const struct vg_item *part, const struct vg_item *function);
 /* Is it reached by section and content rather than by a name that the program knows? */
 bool vg_item_is_nameless(const struct vg_item *item);
 /* Read-only and known to this object alone: a copy with other contents can stand in for it. */

@@ -37,7 +37,7 @@ static struct vg_error *match_item(struct vg_patch_build *build, struct vg_pair 
 /* Threads may stand in a piece of the old code that was cut off: its place must be known too. */
 static bool is_old_part(const struct vg_item *pre, const struct vg_item *part)
 {
-	if (!vg_item_is_part(part) || strcmp(part->base, pre->base))
+	if (!vg_part_belongs_to(part, pre))
 		return false;
 	return strstr(part->name, ".cold") || !part->twin || part->twin->comparison != VG_SAME;
 }

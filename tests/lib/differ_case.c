@@ -101,7 +101,7 @@ static void print_line(void *context, const char *line)
 	printf("  %s\n", line);
 }
 
-static void build(struct differ_case *test)
+void differ_case_build(struct differ_case *test)
 {
 	char target_path[128], output[128];
 	struct vg_unit units[2] = {unit_of(test, "main"), unit_of(test, "other")};
@@ -159,7 +159,7 @@ void differ_case_run(struct differ_case *test)
 		 "-o loader.so",
 		 here, here));
 	free(here);
-	build(test);
+	differ_case_build(test);
 }
 
 char *differ_case_output(struct differ_case *test, const char *command)

@@ -28,6 +28,8 @@ struct differ_case {
 };
 
 void differ_case_run(struct differ_case *test);
+/* The object half once more, on what lies in the directory now. */
+void differ_case_build(struct differ_case *test);
 void differ_case_clear(struct differ_case *test);
 /*
  * Standard output of the target: as it is, patched, armed to its displaced instructions; or of the
