@@ -28,9 +28,9 @@ struct kill {
 	char *vgraft;
 	char file[64];
 	char pid[16];
-	unsigned points, killed; /* runs; those that got as far as their point */
-	unsigned left[3];	 /* what kills left: nothing, applied, interrupted */
-	unsigned interrupted;	 /* EINTRs so far: one kill during an injected call may cause one */
+	unsigned killed;      /* runs that got as far as their point */
+	unsigned left[3];     /* what kills left: nothing, applied, interrupted */
+	unsigned interrupted; /* EINTRs so far: one kill during an injected call may cause one */
 };
 
 static void save_patch(struct kill *k)
@@ -140,8 +140,8 @@ static void note_state(struct kill *k)
 	vg_status_clear(&status);
 }
 
-/* One kill, and the next verb. */
-static void kill_at(struct kill *k, const char *verb, size_t at,
+/* One kill, and the next verb. False: the verb came to its end before the call. */
+static bool kill_at(struct kill *k, const char *verb, size_t at,
 		    const struct vg_case_picture *original)
 {
 	struct vg_killer killer;
@@ -152,8 +152,9 @@ static void kill_at(struct kill *k, const char *verb, size_t at,
 	run(k, verb, is_nth, &at, &killer);
 	snprintf(what, sizeof(what), "%s killed at call %zu (%ld)", verb, at,
 		 killer.calls[killer.count - 1].number);
-	k->killed += killer.killed;
-	k->points++;
+	bool killed = killer.killed;
+
+	k->killed += killed;
 	vg_killer_clear(&killer);
 	expect_free(k, what);
 	expect_consistent(k, what);
@@ -170,6 +171,7 @@ static void kill_at(struct kill *k, const char *verb, size_t at,
 	vg_case_must_revert(&k->c, "fix");
 	vg_case_expect_answers(&k->c, 1, 1);
 	vg_case_expect_picture(&k->c, original);
+	return killed;
 }
 
 static size_t step(size_t sample)
@@ -180,25 +182,19 @@ static size_t step(size_t sample)
 static void kill_everywhere(const char *verb)
 {
 	struct vg_case_picture original;
-	struct vg_killer plain;
 	struct kill k;
+	size_t call = 1;
 
 	start(&k);
 	vg_case_picture(&k.c, &original);
-	if (strcmp(verb, "revert") == 0)
-		vg_case_must_apply(&k.c, k.patch);
-	run(&k, verb, NULL, NULL, &plain);
-	ck_assert_int_eq(plain.code, 0);
-	if (strcmp(verb, "apply") == 0)
-		vg_case_must_revert(&k.c, "fix");
-	for (size_t i = 0; i < plain.count; i += step(3))
-		kill_at(&k, verb, i + 1, &original);
+	/* How many calls there are differs from run to run (retries): on until one gets to its end.
+	 */
+	while (kill_at(&k, verb, call, &original))
+		call += step(3);
 	printf("%s: killed at %u of %zu calls; left nothing %u, applied %u, interrupted %u\n", verb,
-	       k.killed, plain.count, k.left[0], k.left[1], k.left[2]);
+	       k.killed, call - 1, k.left[0], k.left[1], k.left[2]);
 	fflush(stdout);
-	ck_assert_uint_gt(k.killed, k.points / 2);
 	ck_assert_uint_gt(k.left[2], 0);
-	vg_killer_clear(&plain);
 	vg_case_picture_clear(&original);
 	end(&k);
 }
