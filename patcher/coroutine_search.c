@@ -25,7 +25,7 @@
 
 #define WORKERS_MAX 8
 /* Less than this is read faster than a thread is made. */
-#define PIECES_PER_WORKER 4
+#define WORKER_BYTES (UINT64_C(2) << 20)
 
 static void add_piece(struct sweep *sweep, uint64_t start, uint64_t end)
 {
@@ -40,6 +40,7 @@ static void add_piece(struct sweep *sweep, uint64_t start, uint64_t end)
 		sweep->pieces = grown;
 		sweep->room = room;
 	}
+	sweep->bytes += end - start;
 	sweep->pieces[sweep->count++] = (struct sweep_piece){start, end};
 }
 
@@ -103,7 +104,7 @@ static void list_pieces(struct coroutine_search *search, struct sweep *sweep)
 
 static size_t worker_count(const struct sweep *sweep)
 {
-	size_t wanted = sweep->count / PIECES_PER_WORKER + 1, processors = 1;
+	size_t wanted = sweep->bytes / WORKER_BYTES + 1, processors = 1;
 	cpu_set_t set;
 
 	if (!sched_getaffinity(0, sizeof(set), &set))

@@ -19,7 +19,8 @@ struct sweep {
 	const struct coroutine_search *search; /* tid, maps and guard */
 	struct sweep_piece *pieces;
 	size_t count, room;
-	size_t next; /* atomic: the piece to take next */
+	uint64_t bytes; /* of all pieces */
+	size_t next;	/* atomic: the piece to take next */
 	bool no_memory;
 };
 
