@@ -10,7 +10,7 @@ int main(void)
 	char line[64];
 
 	while (fgets(line, sizeof(line), stdin)) {
-		printf("%d\n", original(atoi(line), 9) + other(1, 0) + (original == other));
+		printf("%d\n", original(atoi(line), 9) + other(1, 0));
 		fflush(stdout);
 	}
 	return 0;
