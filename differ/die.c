@@ -97,6 +97,8 @@ Dwarf_Die vg_die_next(struct vg_dies *dies, Dwarf_Die die)
 struct vg_error *vg_dies_open(struct vg_arena *arena, const char *path, struct vg_dies *dies)
 {
 	*dies = (struct vg_dies){.arena = arena};
+	if (!vg_dies_are_readable(path))
+		return NULL;
 	if (dwarf_init_path(path, NULL, 0, DW_DLC_READ, DW_GROUPNUMBER_ANY, NULL, NULL,
 			    &dies->debug, NULL, 0, NULL, &dies->error) == DW_DLV_OK)
 		return NULL;

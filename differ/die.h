@@ -21,6 +21,9 @@ VG_MUST_CHECK struct vg_error *vg_dies_open(struct vg_arena *arena, const char *
 					    struct vg_dies *dies);
 VG_MUST_CHECK struct vg_error *vg_dies_close(struct vg_dies *dies);
 
+/* die_check.c: can libdwarf be trusted with the file? */
+bool vg_dies_are_readable(const char *path);
+
 /* The root entry of the next unit, or NULL. Entries are released, or handed to vg_die_next(). */
 Dwarf_Die vg_dies_next_unit(struct vg_dies *dies);
 void vg_die_release(struct vg_dies *dies, Dwarf_Die die);
