@@ -94,7 +94,11 @@ static uint64_t shift_right(uint64_t value, uint64_t bits)
 
 static uint64_t shift_arithmetic(uint64_t value, uint64_t bits)
 {
-	return (uint64_t)((int64_t)value >> (bits < 64 ? bits : 63));
+	bool is_negative = value >> 63;
+
+	if (bits > 63)
+		return is_negative ? UINT64_MAX : 0;
+	return value >> bits | (is_negative ? ~(UINT64_MAX >> bits) : 0);
 }
 
 /* INT64_MIN / -1 overflows, and traps on x86. */

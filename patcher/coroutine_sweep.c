@@ -7,7 +7,7 @@
 #include "patcher/stack_memory.h"
 
 #define MANGLED_BITS UINT64_C(0x1ffff)
-#define BLOCK	     64
+#define BLOCK	     UINT64_C(64)
 
 /* uc_mcontext.fpregs lies here, and points there. */
 #define SELF_AT	 offsetof(ucontext_t, uc_mcontext.fpregs)

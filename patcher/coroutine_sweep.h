@@ -8,7 +8,7 @@
 
 #include "patcher/coroutine.h"
 
-#define SWEEP_BYTES (256 * 1024)
+#define SWEEP_BYTES (UINT64_C(256) << 10)
 
 struct sweep_piece {
 	uint64_t start, end; /* at most SWEEP_BYTES */

@@ -303,7 +303,7 @@ static struct cfi_table indexed(struct image *image)
 	*image = with_cie("zR");
 	for (unsigned i = 0; i < 3; i++) {
 		records[i] = TABLE + image->count;
-		put_fde(image, CODE + 0x1000 * i, 0x100, "", 0);
+		put_fde(image, CODE + UINT64_C(0x1000) * i, 0x100, "", 0);
 	}
 	table = table_of(image);
 	index = TABLE + image->count;
@@ -311,7 +311,7 @@ static struct cfi_table indexed(struct image *image)
 	put_number(image, TABLE - (index + 4), 4);
 	put_number(image, 3, 4);
 	for (unsigned i = 0; i < 3; i++) {
-		put_number(image, CODE + 0x1000 * i - index, 4);
+		put_number(image, CODE + UINT64_C(0x1000) * i - index, 4);
 		put_number(image, records[i] - index, 4);
 	}
 	table.index = index;
@@ -325,7 +325,7 @@ START_TEST(the_index_finds_what_walking_finds)
 	struct cfi_table table = indexed(&image);
 
 	for (unsigned i = 0; i < 3; i++) {
-		uint64_t start = CODE + 0x1000 * i;
+		uint64_t start = CODE + UINT64_C(0x1000) * i;
 
 		ck_assert_int_eq(cfi_find(&table, start + 0xff, &entry), CFI_OK);
 		ck_assert_uint_eq(entry.start, start);
@@ -349,7 +349,7 @@ START_TEST(an_index_made_from_the_records_finds_the_same)
 	ck_assert_uint_eq(table.pair_count, 3);
 	table.pairs = pairs;
 	for (unsigned i = 0; i < 3; i++) {
-		uint64_t start = CODE + 0x1000 * i;
+		uint64_t start = CODE + UINT64_C(0x1000) * i;
 
 		ck_assert_int_eq(cfi_find(&table, start, &entry), CFI_OK);
 		ck_assert_uint_eq(entry.start, start);
@@ -417,6 +417,23 @@ START_TEST(an_expression_reads_memory_and_moves_its_stack)
 }
 END_TEST
 
+START_TEST(shifts_of_any_width_are_defined)
+{
+	uint64_t value;
+
+	ck_assert_int_eq(EVALUATE(&value, 0x11, 0x70, 0x32, 0x26), CFI_OK); /* -16 shra 2 */
+	ck_assert_uint_eq(value, (uint64_t)-4);
+	ck_assert_int_eq(EVALUATE(&value, 0x11, 0x70, 0x08, 200, 0x26), CFI_OK);
+	ck_assert_uint_eq(value, UINT64_MAX);
+	ck_assert_int_eq(EVALUATE(&value, 0x40, 0x30, 0x26), CFI_OK); /* 16 shra 0 */
+	ck_assert_uint_eq(value, 16);
+	ck_assert_int_eq(EVALUATE(&value, 0x31, 0x08, 64, 0x24), CFI_OK); /* shl */
+	ck_assert_uint_eq(value, 0);
+	ck_assert_int_eq(EVALUATE(&value, 0x31, 0x08, 64, 0x25), CFI_OK); /* shr */
+	ck_assert_uint_eq(value, 0);
+}
+END_TEST
+
 START_TEST(expressions_that_go_wrong_are_broken)
 {
 	uint64_t value;
@@ -458,6 +475,7 @@ int main(void)
 	tcase_add_test(tcase, an_index_that_promises_too_much_is_not_used);
 	tcase_add_test(tcase, the_expression_of_a_plt_is_computed);
 	tcase_add_test(tcase, an_expression_reads_memory_and_moves_its_stack);
+	tcase_add_test(tcase, shifts_of_any_width_are_defined);
 	tcase_add_test(tcase, expressions_that_go_wrong_are_broken);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);

@@ -10,6 +10,8 @@
 #include "patcher/stack_memory.h"
 #include "tests/lib/suite.h"
 
+#define PAGE ((size_t)4096)
+
 struct found {
 	struct unwind_modules modules;
 	struct coroutine_search search;
@@ -95,8 +97,8 @@ END_TEST
 START_TEST(a_jmp_buf_across_pages_is_found)
 {
 	char *pages =
-		mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	jmp_buf *buffer = (jmp_buf *)(pages + 4096 - 56);
+		mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	jmp_buf *buffer = (jmp_buf *)(pages + PAGE - 56);
 	struct found found;
 
 	if (setjmp(*buffer))
