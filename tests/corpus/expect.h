@@ -43,7 +43,7 @@ struct expect {
 	char *target_cc;     /* the compiler that makes the target, if not the one in the compdb */
 	char *target_cflags; /* flags of the target that the compdb does not show */
 	char *outside;	     /* units that are missing in the compdb */
-	char *strip;	     /* "all" or "debug": what strip(1) takes from the target */
+	char *strip;	     /* what strip(1) takes from the target: "all", "debug", "split" */
 	int threads;	     /* 0: not checked */
 	int exit;
 	char *matrix;		    /* "all", "no", "gcc", "clang" */

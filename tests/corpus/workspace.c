@@ -185,12 +185,26 @@ static struct vg_error *build_launcher(const struct workspace *workspace, enum t
 	return must_run(&compile, workspace->out);
 }
 
+/* The symbols go into a file of their own, as distributions ship them. */
+static struct vg_error *split_symbols(const struct workspace *workspace)
+{
+	_cleanup_(arguments_clear) struct arguments keep = {0};
+
+	arguments_split(&keep, "objcopy --only-keep-debug");
+	arguments_add(&keep, workspace->target);
+	arguments_addf(&keep, "%s.debug", workspace->target);
+	return must_run(&keep, workspace->out);
+}
+
 static struct vg_error *strip_target(const struct workspace *workspace, const char *what)
 {
 	_cleanup_(arguments_clear) struct arguments strip = {0};
+	bool split = strcmp(what, "split") == 0;
 
+	if (split)
+		VG_TRY(split_symbols(workspace));
 	arguments_add(&strip, "strip");
-	arguments_addf(&strip, "--strip-%s", what);
+	arguments_addf(&strip, "--strip-%s", split ? "all" : what);
 	arguments_add(&strip, workspace->target);
 	return must_run(&strip, workspace->out);
 }

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int read_low(const int *low);
+
+int read_low(const int *low)
+{
+	return *low;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+
+int first(int value);
+int second(int value);
+
+int main(void)
+{
+	char line[64];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		int low = first(atoi(line));
+
+		printf("%d %d\n", low, second(atoi(line)));
+		fflush(stdout);
+	}
+	return 0;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+int visit(int value);
+extern __thread int visits;
+__thread int visits;
+
+int visit(int value)
+{
+	visits += value;
+	return visits;
+}
