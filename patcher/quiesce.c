@@ -9,8 +9,10 @@
 #include "patcher/ranges.h"
 #include "patcher/result.h"
 
-#define ATTEMPTS     8
-#define LONGEST_WAIT (50 * VG_MILLISECOND)
+#define ATTEMPTS      8
+#define LONGEST_WAIT  (50 * VG_MILLISECOND)
+#define FIRST_GRACE   (10 * VG_MILLISECOND)
+#define LONGEST_GRACE (80 * VG_MILLISECOND)
 
 /* Between half and one and a half of the wait. */
 static uint64_t jitter(uint64_t wait)
@@ -86,6 +88,19 @@ static bool is_answer(const struct vg_stop_report *report, unsigned attempts)
 	return report->outcome == VG_STOP_UNSAFE || attempts >= ATTEMPTS;
 }
 
+/*
+ * The deadline is there for threads that do not stop. One that is runnable stops as soon as it gets
+ * a CPU, which takes longer on a loaded host, in every attempt alike: it is waited for a little
+ * longer each time, up to what a host that busy does to every thread anyway.
+ */
+static uint64_t next_grace(uint64_t grace, const struct vg_stop_report *report)
+{
+	if (!report->starved)
+		return 0;
+	grace = grace ? 2 * grace : FIRST_GRACE;
+	return grace < LONGEST_GRACE ? grace : LONGEST_GRACE;
+}
+
 struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *request, bool once)
 {
 	uint64_t wait = VG_MILLISECOND;
@@ -108,6 +123,7 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 			vg_error_free(error);
 			return failure;
 		}
+		request->grace = next_grace(request->grace, &report);
 		error = better(error, sentence, report.outcome, &named);
 		if (once ? is_answer(&report, ++attempts) : vg_clock_now() >= session->deadline)
 			return error;

@@ -162,6 +162,7 @@ static void explain_busy(struct attempt *attempt)
 	blocker->tid = threads->threads[threads->first_waiting].tid;
 	if (!vg_task_read(attempt->request->target->proc, blocker->tid, &task) ||
 	    task.state == 'R') {
+		attempt->report->starved = true;
 		attempt->report->why = strdup("got no CPU to stop on before the deadline");
 		return;
 	}
@@ -194,6 +195,7 @@ struct vg_error *vg_stop(const struct vg_stop_request *request, struct vg_stop_r
 
 	*report = (struct vg_stop_report){.outcome = VG_STOP_BUSY};
 	attempt.threads.target = request->target;
+	attempt.threads.grace = request->grace;
 	attempt.sharer = vg_sharing_find(request->sharing);
 	if (attempt.sharer) {
 		explain_busy(&attempt);

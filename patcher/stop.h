@@ -52,6 +52,11 @@ struct vg_stop_request {
 	/* No instruction pointer may lie here: code that will be unmapped. */
 	const struct vg_code_area *areas;
 	size_t area_count;
+	/*
+	 * Added to the deadline, ns. A thread that is runnable and only waits for a CPU does stop,
+	 * but on a host with many runnable tasks not within 10 ms, in no attempt.
+	 */
+	uint64_t grace;
 	/* With all threads stopped and safe. After an error the target must be as it was. */
 	struct vg_error *(*commit)(void *context);
 	void *context;
@@ -62,6 +67,7 @@ struct vg_stop_report {
 	uint64_t pause; /* nanoseconds */
 	unsigned threads;
 	unsigned coroutines;
+	bool starved; /* BUSY because a runnable thread got no CPU until the deadline */
 	struct vg_blocker blocker; /* UNSAFE, BUSY */
 	char *why;		   /* as the end of a sentence about the blocker, or NULL */
 };

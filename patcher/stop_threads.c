@@ -71,8 +71,8 @@ static bool is_attached(pid_t tid)
 }
 
 /*
- * Some kernels let a thread that KVM made (kvm-nx-lpage-recovery, Linux 6.18) be seized, and it even
- * stops, with an instruction pointer of 0. So it is asked what it is before it is touched.
+ * Some kernels let a thread that KVM made (kvm-nx-lpage-recovery, Linux 6.18) be seized, and it
+ * even stops, with an instruction pointer of 0. So it is asked what it is before it is touched.
  */
 static bool is_kernel_made(const struct vg_stop_threads *threads, pid_t tid)
 {
@@ -191,8 +191,8 @@ struct vg_error *vg_stop_threads_interrupt(struct vg_stop_threads *threads, bool
 	threads->began = vg_clock_now();
 	interrupt_from(threads, 0);
 	do {
-		uint64_t deadline =
-			threads->began + DEADLINE + threads->count * DEADLINE_PER_THREAD;
+		uint64_t deadline = threads->began + DEADLINE +
+				    threads->count * DEADLINE_PER_THREAD + threads->grace;
 
 		*stands = collect(threads, deadline);
 		if (!*stands)

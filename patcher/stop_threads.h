@@ -26,6 +26,7 @@ struct vg_stop_thread {
 };
 
 struct vg_stop_threads {
+	uint64_t grace; /* added to the deadline, ns: see vg_stop_request */
 	const struct vg_live_target *target;
 	struct vg_stop_thread *threads;
 	size_t count, capacity;
