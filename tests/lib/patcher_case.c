@@ -101,35 +101,51 @@ static void put_pc32(uint8_t *text, size_t at, size_t to)
 	memcpy(text + at, &displacement, sizeof(displacement));
 }
 
-static void add_reloc(struct vg_patch_writer *writer, uint32_t offset, uint8_t type, uint8_t base,
+/* One module of a patch that is being made. */
+struct part {
+	struct vg_patch_writer *writer;
+	const struct vg_case_extra *extra;
+	uint16_t module; /* its TEXT segment has the same index */
+	uint32_t data_segment;
+	struct vg_elf *elf;
+	struct vg_symbols symbols;
+	uint8_t *text;
+	size_t text_bytes;
+};
+
+static void add_reloc(const struct part *part, size_t offset, uint8_t type, uint8_t base,
 		      uint32_t index, int64_t addend)
 {
-	struct vgp_reloc reloc = {
-		.offset = offset, .type = type, .base = base, .index = index, .addend = addend};
+	struct vgp_reloc reloc = {.offset = (uint32_t)offset,
+				  .segment = part->module,
+				  .type = type,
+				  .base = base,
+				  .index = index,
+				  .addend = addend};
 
-	vg_patch_writer_add(writer, VGP_RELOCS, &reloc, 1);
+	vg_patch_writer_add(part->writer, VGP_RELOCS, &reloc, 1);
 }
 
 /* movl $value, %eax; ret -- or movl variable(%rip), %eax; ret -- or a call of an import */
-static size_t put_code(struct vg_patch_writer *writer, uint8_t *text, size_t at, size_t i,
-		       int value, const struct vg_case_extra *extra)
+static size_t put_code(const struct part *part, size_t at, size_t i, int value)
 {
 	static const uint8_t call[] = {0x48, 0x83, 0xec, 8, 0x48, 0x8d, 0x3d, 0,    0,	  0, 0,
 				       0xff, 0x15, 0,	 0, 0,	  0,	0x48, 0x83, 0xc4, 8, 0xc3};
+	uint8_t *text = part->text;
 
-	if (extra->import) {
+	if (part->extra->import) {
 		memcpy(text + at, call, sizeof(call));
 		put_pc32(text, at + 7, at + STRING);
 		put_pc32(text, at + 13, at + GOT);
 		memcpy(text + at + STRING, "vgraft", 7);
-		add_reloc(writer, (uint32_t)at + GOT, VGP_ABS64, VGP_BASE_IMPORT, 0, 0);
+		add_reloc(part, at + GOT, VGP_ABS64, VGP_BASE_IMPORT, 0, 0);
 		return sizeof(call);
 	}
-	text[at] = extra->data ? 0x8b : 0xb8;
-	if (extra->data) {
+	text[at] = part->extra->data ? 0x8b : 0xb8;
+	if (part->extra->data) {
 		text[at + 1] = 0x05;
 		text[at + 6] = 0xc3;
-		add_reloc(writer, (uint32_t)at + 2, VGP_PC32, VGP_BASE_SEGMENT, 1,
+		add_reloc(part, at + 2, VGP_PC32, VGP_BASE_SEGMENT, part->data_segment,
 			  (int64_t)(4 * i) - 4);
 		return 7;
 	}
@@ -138,15 +154,17 @@ static size_t put_code(struct vg_patch_writer *writer, uint8_t *text, size_t at,
 	return 6;
 }
 
-static void add_function(struct vg_patch_writer *writer, const struct vg_elf *elf,
-			 const struct vg_symbol *symbol, uint8_t *text, size_t i, int value,
-			 const struct vg_case_extra *extra)
+/* The n-th function of its module; the i-th of the patch. */
+static void add_function(struct part *part, size_t n, size_t i, const struct vg_case_change *change)
 {
-	size_t at = i * CHUNK;
+	const struct vg_symbol *symbol = find_symbol(&part->symbols, change->function);
+	uint32_t name = vg_patch_writer_string(part->writer, symbol->name);
+	size_t at = n * CHUNK;
 	struct vgp_function function = {
-		.name = vg_patch_writer_string(writer, symbol->name),
-		.symbol = vg_patch_writer_string(writer, symbol->name),
-		.file = vg_patch_writer_string(writer, "patcher_target.c"),
+		.name = name,
+		.symbol = name,
+		.file = vg_patch_writer_string(part->writer, "patcher_target.c"),
+		.module = part->module,
 		.kind = VGP_CHANGED,
 		.entry_bytes = VGP_JUMP_BYTES,
 		.new_offset = (uint32_t)at,
@@ -155,53 +173,66 @@ static void add_function(struct vg_patch_writer *writer, const struct vg_elf *el
 		.old_bytes = (uint32_t)symbol->sym.st_size,
 	};
 
-	must(vg_elf_read(elf, symbol->sym.st_value, function.entry, VGP_JUMP_BYTES));
-	function.entry[1] ^= extra->wrong_entry;
-	function.new_bytes = (uint32_t)put_code(writer, text, at, i, value, extra);
-	memcpy(text + at + DISPLACED, function.entry, VGP_JUMP_BYTES);
-	text[at + DISPLACED + 5] = 0xe9;
-	add_reloc(writer, (uint32_t)at + DISPLACED + 6, VGP_PC32, VGP_BASE_MODULE, 0,
+	must(vg_elf_read(part->elf, symbol->sym.st_value, function.entry, VGP_JUMP_BYTES));
+	memcpy(part->text + at + DISPLACED, function.entry, VGP_JUMP_BYTES);
+	function.entry[1] ^= part->extra->wrong_entry;
+	function.new_bytes = (uint32_t)put_code(part, at, i, change->value);
+	part->text[at + DISPLACED + 5] = 0xe9;
+	add_reloc(part, at + DISPLACED + 6, VGP_PC32, VGP_BASE_MODULE, part->module,
 		  (int64_t)symbol->sym.st_value + VGP_JUMP_BYTES - 4);
-	vg_patch_writer_add(writer, VGP_FUNCTIONS, &function, 1);
+	vg_patch_writer_add(part->writer, VGP_FUNCTIONS, &function, 1);
+	part->text_bytes = at + CHUNK;
 }
 
-static void add_module(struct vg_patch_writer *writer, const struct vg_elf *elf)
+static void add_module(struct part *part, const char *path, size_t changes)
 {
-	struct vgp_module module = {
-		.name = vg_patch_writer_string(writer, strrchr(elf->path, '/') + 1),
-		.flags = VGP_MODULE_EXECUTABLE |
-			 (vg_elf_is_pie_or_shared(elf) ? 0 : VGP_MODULE_FIXED),
-		.build_id_bytes = (uint16_t)elf->build_id_bytes};
+	struct vgp_module module = {.flags = part->module ? 0 : VGP_MODULE_EXECUTABLE};
 
-	memcpy(module.build_id, elf->build_id, elf->build_id_bytes);
-	vg_patch_writer_add(writer, VGP_MODULES, &module, 1);
+	must(vg_elf_open(path, &part->elf));
+	must(vg_elf_symbols(part->elf, SHT_SYMTAB, &part->symbols));
+	part->text = calloc(changes, CHUNK);
+	module.name = vg_patch_writer_string(part->writer, strrchr(path, '/') + 1);
+	if (!vg_elf_is_pie_or_shared(part->elf))
+		module.flags |= VGP_MODULE_FIXED;
+	module.build_id_bytes = (uint16_t)part->elf->build_id_bytes;
+	memcpy(module.build_id, part->elf->build_id, part->elf->build_id_bytes);
+	vg_patch_writer_add(part->writer, VGP_MODULES, &module, 1);
 }
 
-static void add_segments(struct vg_patch_writer *writer, const uint8_t *text, size_t text_bytes,
-			 const struct vg_case_change *changes, size_t count, bool data)
+static void add_text(const struct part *part)
+{
+	struct vgp_segment segment = {.module = part->module,
+				      .kind = VGP_TEXT,
+				      .align = 16,
+				      .memory_bytes = (uint32_t)part->text_bytes,
+				      .content_offset = vg_patch_writer_contents(
+					      part->writer, part->text, part->text_bytes),
+				      .content_bytes = (uint32_t)part->text_bytes};
+
+	vg_patch_writer_add(part->writer, VGP_SEGMENTS, &segment, 1);
+}
+
+/* The values of all functions; the DATA segment is longer than its content. */
+static void add_data(struct vg_patch_writer *writer, const struct vg_case_change *changes,
+		     size_t count)
 {
 	int values[16] = {0};
-	struct vgp_segment segments[2] = {
-		{.kind = VGP_TEXT,
-		 .align = 16,
-		 .memory_bytes = (uint32_t)text_bytes,
-		 .content_bytes = (uint32_t)text_bytes},
-		{.kind = VGP_DATA,
-		 .align = 8,
-		 .memory_bytes = 8192,
-		 .content_bytes = (uint32_t)(count * sizeof(int))},
-	};
+	struct vgp_segment segment = {.kind = VGP_DATA,
+				      .align = 8,
+				      .memory_bytes = 8192,
+				      .content_bytes = (uint32_t)(count * sizeof(int))};
 
 	for (size_t i = 0; i < count; i++)
 		values[i] = changes[i].value;
-	segments[0].content_offset = vg_patch_writer_contents(writer, text, text_bytes);
-	segments[1].content_offset =
-		vg_patch_writer_contents(writer, values, count * sizeof(values[0]));
-	vg_patch_writer_add(writer, VGP_SEGMENTS, segments, data ? 2 : 1);
+	segment.content_offset = vg_patch_writer_contents(writer, values, count * sizeof(int));
+	vg_patch_writer_add(writer, VGP_SEGMENTS, &segment, 1);
 }
 
-static void add_extras(struct vg_patch_writer *writer, const struct vg_case_extra *extra)
+static void add_extras(const struct part *part)
 {
+	struct vg_patch_writer *writer = part->writer;
+	const struct vg_case_extra *extra = part->extra;
+
 	if (extra->depends) {
 		uint32_t name = vg_patch_writer_string(writer, extra->depends);
 
@@ -217,13 +248,52 @@ static void add_extras(struct vg_patch_writer *writer, const struct vg_case_extr
 		vg_patch_writer_add(writer, VGP_IMPORTS, &import, 1);
 	}
 	if (extra->far_reference)
-		add_reloc(writer, 40, VGP_PC32, VGP_BASE_MODULE, 0, 0x7fffffff0000);
+		add_reloc(part, 40, VGP_PC32, VGP_BASE_MODULE, 0, 0x7fffffff0000);
 	if (extra->hook) {
 		struct vgp_hook hook = {.when = VGP_PRE_APPLY,
 					.name = vg_patch_writer_string(writer, "hook")};
 
 		vg_patch_writer_add(writer, VGP_HOOKS, &hook, 1);
 	}
+}
+
+/* Makes the functions of one module; nothing if none of the changes is in it. */
+static void make_part(struct part *part, const struct vg_case *c,
+		      const struct vg_case_change *changes, size_t count)
+{
+	bool library = part->module != 0;
+	_cleanup_free_ char *path =
+		library ? vg_beside_test("targets/libpatcher_library.so") : strdup(c->path);
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (changes[i].library != library)
+			continue;
+		if (!n)
+			add_module(part, path, count);
+		add_function(part, n++, i, &changes[i]);
+	}
+}
+
+static void end_part(struct part *part)
+{
+	if (part->text)
+		add_text(part);
+	free(part->text);
+	vg_symbols_clear(&part->symbols);
+	vg_elf_close(part->elf);
+}
+
+static struct vg_patch *finish(struct vg_patch_writer *writer, bool replace)
+{
+	_cleanup_free_ uint8_t *bytes = NULL;
+	struct vg_patch *patch = NULL;
+	size_t count;
+
+	must(vg_patch_writer_finish(writer, replace ? VGP_REPLACE : 0, &bytes, &count));
+	must(vg_patch_parse(bytes, count, "test", &patch));
+	vg_patch_writer_free(writer);
+	return patch;
 }
 
 struct vg_patch *vg_case_patch(const struct vg_case *c, const char *name,
@@ -233,28 +303,20 @@ struct vg_patch *vg_case_patch(const struct vg_case *c, const char *name,
 	static const struct vg_case_extra plain;
 	struct vg_patch_writer *writer = vg_patch_writer_new();
 	struct vgp_info info = {.name = vg_patch_writer_string(writer, name)};
-	_cleanup_(vg_elf_cleanup) struct vg_elf *elf = NULL;
-	_cleanup_free_ uint8_t *text = calloc(count, CHUNK);
-	_cleanup_free_ uint8_t *bytes = NULL;
-	struct vg_symbols symbols;
-	struct vg_patch *patch = NULL;
-	size_t byte_count;
+	struct part program = {.writer = writer, .extra = extra ? extra : &plain};
+	struct part library = program;
 
-	extra = extra ? extra : &plain;
-	must(vg_elf_open(c->path, &elf));
-	must(vg_elf_symbols(elf, SHT_SYMTAB, &symbols));
 	vg_patch_writer_add(writer, VGP_INFO, &info, 1);
-	add_module(writer, elf);
-	for (size_t i = 0; i < count; i++)
-		add_function(writer, elf, find_symbol(&symbols, changes[i].function), text, i,
-			     changes[i].value, extra);
-	add_segments(writer, text, count * CHUNK, changes, count, extra->data);
-	add_extras(writer, extra);
-	must(vg_patch_writer_finish(writer, extra->replace ? VGP_REPLACE : 0, &bytes, &byte_count));
-	must(vg_patch_parse(bytes, byte_count, "test", &patch));
-	vg_patch_writer_free(writer);
-	vg_symbols_clear(&symbols);
-	return patch;
+	library.module = 1;
+	program.data_segment = library.data_segment = changes[count - 1].library ? 2 : 1;
+	make_part(&program, c, changes, count);
+	make_part(&library, c, changes, count);
+	add_extras(&program);
+	end_part(&program);
+	end_part(&library);
+	if (program.extra->data)
+		add_data(writer, changes, count);
+	return finish(writer, program.extra->replace);
 }
 
 static void expect(struct vg_error *error, enum vg_outcome outcome, const struct vg_result *result)

@@ -39,6 +39,7 @@ struct vg_case_counts vg_case_counts(struct vg_case *c);
 struct vg_case_change {
 	const char *function;
 	int value;
+	bool library; /* it is in libpatcher_library.so, the patch's second module */
 };
 
 /* What else a patch has. */

@@ -8,10 +8,15 @@ PATCHER_LIVE    := $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/
 $(PATCHER_LIVE): | $(PATCHER_TARGETS)
 $(B)/tests/live/patcher_kill: | $(B)/vgraft
 
-$(B)/tests/live/targets/patcher_target: tests/live/targets/patcher_target.c
-	@mkdir -p $(@D)
-	@$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -fPIE -pie -o $@ $< -lpthread
+PATCHER_FLAGS := -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror
+PATCHER_LIB   := $(B)/tests/live/targets/libpatcher_library.so
 
-$(B)/tests/live/targets/patcher_target_fixed: tests/live/targets/patcher_target.c
+$(PATCHER_LIB): tests/live/targets/patcher_library.c
 	@mkdir -p $(@D)
-	@$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -fno-pie -no-pie -o $@ $< -lpthread
+	@$(CC) $(PATCHER_FLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $<
+
+$(B)/tests/live/targets/patcher_target: tests/live/targets/patcher_target.c $(PATCHER_LIB)
+	@$(CC) $(PATCHER_FLAGS) -fPIE -pie -o $@ $^ -Wl,-rpath,'$$ORIGIN' -lpthread
+
+$(B)/tests/live/targets/patcher_target_fixed: tests/live/targets/patcher_target.c $(PATCHER_LIB)
+	@$(CC) $(PATCHER_FLAGS) -fno-pie -no-pie -o $@ $^ -Wl,-rpath,'$$ORIGIN' -lpthread

@@ -15,9 +15,9 @@
 static const char *const few_threads[5] = {"1", "1", "1", "1", "1"};
 static const char *const names[PATCHES] = {"a", "b", "c"};
 static const struct vg_case_change changes[PATCHES][2] = {
-	{{"first", 2}, {"second", 2}},
-	{{"first", 3}, {"second", 3}},
-	{{"first", 4}, {"second", 4}},
+	{{"first", 2, false}, {"second", 2, false}},
+	{{"first", 3, false}, {"second", 3, false}},
+	{{"first", 4, false}, {"second", 4, false}},
 };
 /* Patch b leaves `second` alone, so that the chains of the two functions differ. */
 static const size_t change_counts[PATCHES] = {2, 1, 2};

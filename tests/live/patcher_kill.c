@@ -20,7 +20,7 @@
 #include "tests/lib/suite.h"
 
 static const char *const few_threads[5] = {"1", "1", "1", "1", "1"};
-static const struct vg_case_change both[] = {{"first", 2}, {"second", 3}};
+static const struct vg_case_change both[] = {{"first", 2, false}, {"second", 3, false}};
 
 struct kill {
 	struct vg_case c;

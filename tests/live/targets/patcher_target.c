@@ -7,6 +7,9 @@
  *
  * makes so many threads of each kind, then obeys one-letter commands on standard input:
  *   a  "answers FIRST SECOND"  what the two functions return
+ *   t  "third RESULT"  what the function of the library returns
+ *   f  forks a child that answers `a` once, as "child FIRST SECOND", when it is told `c`
+ *   s  from now on threads are born and die all the time: "storm"
  *   b  a thread goes into the function `busy` and stays: "busy"
  *   r  it comes out again: "released RESULT"
  *   e  "interrupted N calls M mixed K state S": EINTRs seen by the waiting threads; calls made by
@@ -39,6 +42,7 @@
 int first(void);
 int second(void);
 int busy(void);
+int third(void); /* in the library */
 void wait_in_busy(void);
 
 /* Each starts with one instruction of 5 bytes. */
@@ -250,6 +254,42 @@ static void *map_orphan(void)
 	}
 }
 
+static void *nothing(void *argument)
+{
+	return argument;
+}
+
+static void *storm_forever(void *argument)
+{
+	for (;;) {
+		pthread_t thread;
+
+		if (!pthread_create(&thread, NULL, nothing, NULL))
+			pthread_join(thread, NULL);
+	}
+	return argument;
+}
+
+/* The child has only this thread; its parent's pipes are its own. */
+static int child_pipe[2];
+
+static void fork_child(void)
+{
+	char byte;
+	pid_t pid = fork();
+
+	if (pid) {
+		printf("forked %d\n", (int)pid);
+		return;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (read(child_pipe[0], &byte, 1) == 1) {
+		printf("child %d %d\n", first(), second());
+		fflush(stdout);
+	}
+	_exit(0);
+}
+
 static void obey(char command)
 {
 	static pthread_t thread, vforker;
@@ -284,6 +324,20 @@ static void obey(char command)
 		pthread_join(vforker, &result);
 		printf("waited\n");
 		break;
+	case 't':
+		printf("third %d\n", third());
+		break;
+	case 's':
+		start(2, storm_forever);
+		printf("storm\n");
+		break;
+	case 'f':
+		fork_child();
+		break;
+	case 'c':
+		if (write(child_pipe[1], "x", 1) != 1)
+			exit(1);
+		break;
 	case 'm':
 		filter_mmap();
 		printf("filtered\n");
@@ -308,7 +362,7 @@ int main(int argc, char **argv)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (argc != 6 || pipe2(release_pipe, O_CLOEXEC) || pipe2(never_pipe, O_CLOEXEC) ||
-	    pipe2(vfork_pipe, O_CLOEXEC))
+	    pipe2(vfork_pipe, O_CLOEXEC) || pipe2(child_pipe, O_CLOEXEC))
 		return 2;
 	start(atoi(argv[1]), poll_forever);
 	start(atoi(argv[2]), sleep_forever);
