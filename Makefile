@@ -93,6 +93,14 @@ check: deps
 check-run: all $(UNIT) $(LIVE) $(CHECK_PROGRAMS)
 	@VGRAFT_BUILD=$(B) tests/run $(UNIT) $(CHECK_PROGRAMS) $(LIVE)
 
+# Unit and live tests with AddressSanitizer and UndefinedBehaviorSanitizer: the tools and the VMM are
+# built with them, the targets are not.
+check-san: deps
+	@$(MAKE) --no-print-directory SAN=1 check-san-run
+.PHONY: check-san-run
+check-san-run: all $(UNIT) $(LIVE)
+	@VGRAFT_BUILD=$(B) VGRAFT_KILL_STEP=50 tests/run $(UNIT) $(LIVE)
+
 .PHONY: demo demo-run
 demo: deps
 	@$(MAKE) --no-print-directory demo-run
@@ -144,5 +152,5 @@ $(B)/compile_commands.json: FORCE
 	done > $@.new; printf '\n]\n' >> $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-DEPFILES := $(shell [ ! -d $(B) ] || find $(B) -name '*.d' -not -path '$(B)/san/*' 2>/dev/null)
+DEPFILES := $(shell [ ! -d $(B) ] || find $(B) -type f -name '*.d' -not -path '$(B)/san/*' 2>/dev/null)
 -include $(DEPFILES)
