@@ -19,6 +19,16 @@ const char *target_type_word(enum target_type type)
 	return type_words[type];
 }
 
+bool change_is_busy(const struct change *change)
+{
+	return strcmp(change->result, "busy") == 0;
+}
+
+bool change_is_built(const struct change *change)
+{
+	return strcmp(change->result, "built") == 0 || change_is_busy(change);
+}
+
 static struct vg_error *take_type(const char *value, enum target_type *type)
 {
 	for (size_t i = 0; i < sizeof(type_words) / sizeof(type_words[0]); i++)
@@ -74,10 +84,10 @@ static char **find_text(const struct text_key *keys, size_t count, const char *k
 static struct vg_error *take_change_key(struct change *change, const char *key, const char *value)
 {
 	const struct text_key keys[] = {
-		{"result", &change->result},   {"rule", &change->rule},
-		{"reason", &change->reason},   {"place", &change->place},
-		{"parts", &change->parts},     {"functions", &change->functions},
-		{"options", &change->options},
+		{"result", &change->result},	   {"rule", &change->rule},
+		{"reason", &change->reason},	   {"place", &change->place},
+		{"blocker", &change->blocker},	   {"parts", &change->parts},
+		{"functions", &change->functions}, {"options", &change->options},
 	};
 	char **text = find_text(keys, sizeof(keys) / sizeof(keys[0]), key);
 
@@ -169,11 +179,12 @@ static void fill_defaults(struct expect *expect)
 /* A promise that checks nothing is an error of the corpus. */
 static struct vg_error *check_change(const struct change *change)
 {
-	bool built = strcmp(change->result, "built") == 0;
-
-	if (built && (!change->functions || !change->before.count || !change->after.count))
+	if (change_is_built(change) &&
+	    (!change->functions || !change->before.count || !change->after.count))
 		return vg_error_new(VG_USAGE, "a change that is built needs functions, before and "
 					      "after");
+	if (change_is_busy(change) && !change->blocker)
+		return vg_error_new(VG_USAGE, "a change that is busy needs a blocker");
 	if (strcmp(change->result, "refused") == 0 && !change->rule && !change->reason)
 		return vg_error_new(VG_USAGE, "a change that is refused needs a rule or a reason");
 	return NULL;
@@ -222,6 +233,7 @@ static void change_clear(struct change *change)
 	free(change->reason);
 	free(change->place);
 	free(change->functions);
+	free(change->blocker);
 	free(change->parts);
 	free(change->options);
 	probes_clear(&change->before);

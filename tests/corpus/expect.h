@@ -26,11 +26,12 @@ struct probes {
 /* A diff and what becomes of the program by it; the twin of a refused change is a second one. */
 struct change {
 	char *diff;	 /* file name in the folder */
-	char *result;	 /* built, refused, unchanged, failed */
+	char *result;	 /* built, busy, refused, unchanged, failed */
 	char *rule;	 /* refused: the rule that must be among the reasons */
 	char *reason;	 /* a text that the reason holds */
 	char *place;	 /* FILE:LINE that a reason names */
 	char *functions; /* built: "changed a, new b" */
+	char *blocker;	 /* busy: the function in which a thread stays */
 	char *parts;	 /* built: the linker symbols of all parts */
 	char *options;	 /* more options for vgraft build */
 	struct probes before, after, reverted, reapplied;
@@ -53,6 +54,8 @@ struct expect {
 
 VG_MUST_CHECK struct vg_error *expect_read(const char *path, struct expect *expect);
 void expect_clear(struct expect *expect);
+bool change_is_built(const struct change *change); /* a patch object comes out */
+bool change_is_busy(const struct change *change);  /* one that never goes in */
 const char *target_type_word(enum target_type type);
 
 #endif

@@ -38,11 +38,6 @@ struct harness {
 	unsigned passed, failed, skipped;
 };
 
-static bool is_built(const struct expect *expect)
-{
-	return strcmp(expect->change.result, "built") == 0;
-}
-
 /*
  * A pending program runs all the same: the day it passes, the word must go, or the promise would
  * not be held from then on.
@@ -129,7 +124,7 @@ static void start(struct harness *harness, const char *name, const struct expect
 
 static bool is_in_matrix(const struct expect *expect, const char *cc)
 {
-	return is_built(expect) && !expect->pending &&
+	return change_is_built(&expect->change) && !expect->pending &&
 	       (strcmp(expect->matrix, "all") == 0 || strcmp(expect->matrix, cc) == 0);
 }
 

@@ -13,6 +13,7 @@
  *    7  vgraft apply                                              answers as `reapplied` says
  *    8  end of input                                              it exits with `exit`
  *
+ * A change that is `busy` is tried in vain at steps 3 and 4, and nothing has changed.
  * A change that must be refused ends behind `vgraft build`; then its twin, a harmless change to the
  * same function, goes through all steps: the refusal is for the change, not for the program.
  */
@@ -46,6 +47,23 @@ static struct vg_error *apply_and_revert(const struct verbs *verbs, const struct
 	return error ? vg_error_prefix(error, "after revert") : NULL;
 }
 
+/* What cannot go in changes nothing, however often it is tried. */
+static struct vg_error *try_in_vain(const struct verbs *verbs, const struct change *change,
+				    struct live *live)
+{
+	_cleanup_(snapshot_cleanup) struct snapshot *before = NULL, *after = NULL;
+
+	VG_TRY(snapshot_take(live, &before));
+	VG_TRY(verb_busy(verbs, "check", live->pid, change->blocker));
+	VG_TRY(verb_busy(verbs, "apply", live->pid, change->blocker));
+	VG_TRY(live_ask(live, &change->after, "after an apply in vain"));
+	VG_TRY(verb_status(verbs, change, live->pid, false));
+	VG_TRY(snapshot_take(live, &after));
+	struct vg_error *error = snapshot_compare(before, after);
+
+	return error ? vg_error_prefix(error, "after an apply in vain") : NULL;
+}
+
 static struct vg_error *patch_live(const struct session *session, const struct verbs *verbs,
 				   const struct change *change, struct live *live)
 {
@@ -55,6 +73,10 @@ static struct vg_error *patch_live(const struct session *session, const struct v
 	VG_TRY(live_ask(live, &change->before, "before apply"));
 	VG_TRY(verb_build(verbs, change));
 	VG_TRY(verb_inspect(verbs, change));
+	if (change_is_busy(change)) {
+		VG_TRY(try_in_vain(verbs, change, live));
+		return live_end(live, session->expect->exit);
+	}
 	VG_TRY(apply_and_revert(verbs, change, live, threads));
 	VG_TRY(verb_process(verbs, "apply", live->pid, "applied", threads));
 	VG_TRY(live_ask(live, &change->reapplied, "after the second apply"));
@@ -66,7 +88,7 @@ static struct vg_error *run_change(const struct session *session, const struct v
 {
 	struct live live = {0};
 
-	if (strcmp(change->result, "built") != 0)
+	if (!change_is_built(change))
 		return verb_build(verbs, change);
 	struct vg_error *error = patch_live(session, verbs, change, &live);
 

@@ -193,9 +193,11 @@ static struct vg_error *expect_file(const struct verbs *verbs, const json_t *obj
 static struct vg_error *expect_build(const struct verbs *verbs, const json_t *object,
 				     const struct change *change)
 {
-	VG_TRY(expect_text("build", object, "result", change->result));
+	const char *result = change_is_built(change) ? "built" : change->result;
+
+	VG_TRY(expect_text("build", object, "result", result));
 	VG_TRY(expect_text("build", object, "patch", PATCH_NAME));
-	if (strcmp(change->result, "built") == 0) {
+	if (change_is_built(change)) {
 		VG_TRY(expect_functions(verbs, "build", object, change));
 		return expect_file(verbs, object);
 	}
@@ -264,19 +266,54 @@ static struct vg_error *expect_process(const char *verb, const json_t *object, p
 	return NULL;
 }
 
-struct vg_error *verb_process(const struct verbs *verbs, const char *verb, pid_t pid,
-			      const char *result, int threads)
+static struct vg_error *call_on_process(const struct verbs *verbs, const char *verb, pid_t pid,
+					const char *timeout, int code, struct answer *answer)
 {
 	_cleanup_(arguments_clear) struct arguments arguments = {0};
-	_cleanup_(answer_clear) struct answer answer = {0};
 
 	arguments_add(&arguments, verbs->vgraft);
 	arguments_add(&arguments, verb);
 	arguments_add(&arguments, strcmp(verb, "revert") == 0 ? PATCH_NAME : verbs->object);
-	arguments_split(&arguments, "--json --timeout 60 --pid");
-	arguments_addf(&arguments, "%d", pid);
-	VG_TRY(call(verbs, &arguments, VG_DONE, &answer));
+	arguments_split(&arguments, "--json --timeout");
+	arguments_add(&arguments, timeout);
+	arguments_addf(&arguments, "--pid=%d", pid);
+	return call(verbs, &arguments, code, answer);
+}
+
+struct vg_error *verb_process(const struct verbs *verbs, const char *verb, pid_t pid,
+			      const char *result, int threads)
+{
+	_cleanup_(answer_clear) struct answer answer = {0};
+
+	VG_TRY(call_on_process(verbs, verb, pid, "60", VG_DONE, &answer));
 	return expect_process(verb, answer.json, pid, result, threads);
+}
+
+static bool is_blocked_in(const json_t *object, const char *function)
+{
+	const json_t *blocker;
+	size_t i;
+
+	json_array_foreach(json_object_get(object, "blockers"), i,
+			   blocker) if (strcmp(text_of(blocker, "function"), function) ==
+					0) return true;
+	return false;
+}
+
+struct vg_error *verb_busy(const struct verbs *verbs, const char *verb, pid_t pid,
+			   const char *function)
+{
+	_cleanup_(answer_clear) struct answer answer = {0};
+
+	VG_TRY(call_on_process(verbs, verb, pid, "1", VG_BUSY, &answer));
+	VG_TRY(expect_process(verb, answer.json, pid, "busy", 0));
+	if (!is_blocked_in(answer.json, function))
+		return vg_error_new(VG_FAILED, "%s: no blocker stands in %s: %s", verb, function,
+				    answer.run.out);
+	if (!strstr(text_of(answer.json, "reason"), function))
+		return vg_error_new(VG_FAILED, "%s: the reason does not name %s: %s", verb,
+				    function, text_of(answer.json, "reason"));
+	return NULL;
 }
 
 struct vg_error *verb_status(const struct verbs *verbs, const struct change *change, pid_t pid,

@@ -24,9 +24,12 @@ struct verbs {
 /* Builds the change, expects what it promises. */
 VG_MUST_CHECK struct vg_error *verb_build(const struct verbs *verbs, const struct change *change);
 VG_MUST_CHECK struct vg_error *verb_inspect(const struct verbs *verbs, const struct change *change);
-/* check, apply, revert: expects exit code 0 and `result`. */
+/* check, apply, revert: expects `result` and the exit code that belongs to it. */
 VG_MUST_CHECK struct vg_error *verb_process(const struct verbs *verbs, const char *verb, pid_t pid,
 					    const char *result, int threads);
+/* check, apply: expects `busy`, and a blocker that stands in `function`. */
+VG_MUST_CHECK struct vg_error *verb_busy(const struct verbs *verbs, const char *verb, pid_t pid,
+					 const char *function);
 /* Expects the patch in the state `applied`, or, if not `applied`, no line. */
 VG_MUST_CHECK struct vg_error *verb_status(const struct verbs *verbs, const struct change *change,
 					   pid_t pid, bool applied);

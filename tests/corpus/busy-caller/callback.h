@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+int with_callback(int (*callback)(void));

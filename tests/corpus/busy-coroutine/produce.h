@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+void produce(void);
+void yield(int value);

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+int serve(void);
+int area(int side);

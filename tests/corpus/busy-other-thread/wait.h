@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+void wait_for_end(void);
+void tell_end(void);
