@@ -220,6 +220,14 @@ static struct vg_error *extend_into_padding(struct displacement *d, unsigned *co
 	return NULL;
 }
 
+static void note_move(struct displacement *d, unsigned covered)
+{
+	unsigned i = d->change->move_count++;
+
+	d->change->moves[i].from = (uint8_t)covered;
+	d->change->moves[i].to = (uint8_t)d->size;
+}
+
 /* Steps 2 to 4. */
 static struct vg_error *displace_entry(struct displacement *d)
 {
@@ -233,9 +241,11 @@ static struct vg_error *displace_entry(struct displacement *d)
 
 		if (!bytes || !vg_decode(d->build->decoder, bytes, left, address, &instruction))
 			return too_short(d, "its entry cannot be decoded");
+		note_move(d, covered);
 		VG_TRY(displace(d, bytes, &instruction));
 		covered += instruction.size;
 	}
+	note_move(d, covered);
 	VG_TRY(extend_into_padding(d, &covered));
 	if (!never_falls_through(instruction.flow)) {
 		put(d, "\xe9", 1);

@@ -98,6 +98,11 @@ struct vg_change {
 	struct vg_difference difference;
 	struct vg_piece *piece, *displaced;
 	uint8_t entry_bytes;
+	/* Where each instruction of the entry stands among the displaced ones, the end included. */
+	struct {
+		uint8_t from, to;
+	} moves[VGP_JUMP_BYTES + 1];
+	unsigned move_count;
 };
 
 struct vg_patch_build {

@@ -8,23 +8,9 @@
 #include <string.h>
 
 #include "common/error.h"
-#include "differ/patch_build.h"
-#include "differ/unwind_table.h"
+#include "differ/unwind_copy.h"
 
-struct cie_copy {
-	const uint8_t *bytes;
-	uint64_t size;
-	uint32_t offset; /* in the table */
-};
-
-struct table {
-	struct vg_patch_build *build;
-	VG_LIST(uint8_t) bytes;
-	VG_LIST(struct cie_copy) cies;
-	VG_LIST(struct vg_fix) fixes;
-};
-
-static struct vg_error *put(struct table *table, const void *bytes, size_t count)
+struct vg_error *vg_unwind_put(struct vg_unwind_copy *table, const void *bytes, size_t count)
 {
 	const uint8_t *at = bytes;
 
@@ -34,10 +20,10 @@ static struct vg_error *put(struct table *table, const void *bytes, size_t count
 	return NULL;
 }
 
-static struct vg_error *put_cie(struct table *table, const uint8_t *data,
-				const struct vg_unwind_cie *cie, uint32_t *offset)
+struct vg_error *vg_unwind_put_cie(struct vg_unwind_copy *table, const uint8_t *data,
+				   const struct vg_unwind_cie *cie, uint32_t *offset)
 {
-	struct cie_copy copy = {.bytes = data + cie->offset, .size = cie->bytes};
+	struct vg_unwind_cie_copy copy = {.bytes = data + cie->offset, .size = cie->bytes};
 
 	for (size_t i = 0; i < table->cies.count; i++) {
 		*offset = table->cies.at[i].offset;
@@ -48,10 +34,10 @@ static struct vg_error *put_cie(struct table *table, const uint8_t *data,
 	*offset = copy.offset = (uint32_t)table->bytes.count;
 	if (!vg_list_push(table->build->arena, &table->cies, copy))
 		return vg_error_no_memory();
-	return put(table, copy.bytes, copy.size);
+	return vg_unwind_put(table, copy.bytes, copy.size);
 }
 
-static struct vg_error *put_fde(struct table *table, const uint8_t *data,
+static struct vg_error *put_fde(struct vg_unwind_copy *table, const uint8_t *data,
 				const struct vg_unwind_fde *fde, uint32_t cie,
 				struct vg_piece *piece)
 {
@@ -60,13 +46,13 @@ static struct vg_error *put_fde(struct table *table, const uint8_t *data,
 	struct vg_fix fix = {
 		.offset = field, .type = VGP_PC32, .kind = VG_SPOT_PIECE, .piece = piece};
 
-	VG_TRY(put(table, data + fde->offset, fde->bytes));
+	VG_TRY(vg_unwind_put(table, data + fde->offset, fde->bytes));
 	memcpy(table->bytes.at + start + 4, &id, 4);
 	memset(table->bytes.at + field, 0, 4);
 	return vg_list_push(table->build->arena, &table->fixes, fix) ? NULL : vg_error_no_memory();
 }
 
-static bool is_supported(const struct vg_unwind_cie *cie)
+bool vg_unwind_is_supported(const struct vg_unwind_cie *cie)
 {
 	return cie->encoding == (DW_EH_PE_pcrel | DW_EH_PE_sdata4) && !cie->has_lsda &&
 	       !cie->has_personality;
@@ -89,7 +75,7 @@ static struct vg_piece *covered_piece(const struct vg_object_section *section,
 	return NULL;
 }
 
-static struct vg_error *copy_fde(struct table *table, struct vg_object *object,
+static struct vg_error *copy_fde(struct vg_unwind_copy *table, struct vg_object *object,
 				 const struct vg_object_section *section,
 				 const struct vg_unwind_fde *fde)
 {
@@ -104,17 +90,17 @@ static struct vg_error *copy_fde(struct table *table, struct vg_object *object,
 		return NULL;
 	if (!vg_unwind_next(section->data, section->size, fde->cie, &next, &is_cie, &cie,
 			    &unused) ||
-	    !is_supported(&cie))
+	    !vg_unwind_is_supported(&cie))
 		return vg_error_new(VG_REFUSED,
 				    "%s: %s has exception tables or unwind information of a kind "
 				    "that cannot be carried into a patch; compile without "
 				    "-fexceptions",
 				    object->file, piece->name);
-	VG_TRY(put_cie(table, section->data, &cie, &offset));
+	VG_TRY(vg_unwind_put_cie(table, section->data, &cie, &offset));
 	return put_fde(table, section->data, fde, offset, piece);
 }
 
-static struct vg_error *copy_section(struct table *table, struct vg_object *object,
+static struct vg_error *copy_section(struct vg_unwind_copy *table, struct vg_object *object,
 				     const struct vg_object_section *section)
 {
 	uint64_t next = 0;
@@ -134,7 +120,7 @@ static struct vg_error *copy_section(struct table *table, struct vg_object *obje
 	return NULL;
 }
 
-static struct vg_error *copy_object(struct table *table, struct vg_object *object)
+static struct vg_error *copy_object(struct vg_unwind_copy *table, struct vg_object *object)
 {
 	for (size_t i = 1; i < object->section_count; i++)
 		if (!strcmp(object->sections[i].name, ".eh_frame"))
@@ -144,14 +130,16 @@ static struct vg_error *copy_object(struct table *table, struct vg_object *objec
 
 struct vg_error *vg_unwind_build(struct vg_patch_build *build)
 {
-	struct table table = {.build = build};
+	struct vg_unwind_copy table = {.build = build};
 	struct vg_piece *piece;
 
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(copy_object(&table, build->pairs[i].post));
+	for (size_t i = 0; i < build->changes.count; i++)
+		VG_TRY(vg_unwind_put_displaced(&table, build->changes.at[i]));
 	if (!table.bytes.count)
 		return NULL;
-	VG_TRY(put(&table, "\0\0\0\0", 4));
+	VG_TRY(vg_unwind_put(&table, "\0\0\0\0", 4));
 	VG_TRY(vg_piece_new(build, VG_PIECE_UNWIND, table.bytes.count, 8, &piece));
 	memcpy(piece->bytes, table.bytes.at, table.bytes.count);
 	for (size_t i = 0; i < table.fixes.count; i++)
