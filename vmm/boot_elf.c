@@ -2,8 +2,9 @@
 /*
  * 1. Read the file header; say what the file is if it is no kernel of ours.
  * 2. Read the program headers (at most 64) and widen 32-bit ones, so that the rest knows one kind.
- * 3. PT_LOAD: check the segment against the file and the guest's memory, read it in.
- * 4. PT_NOTE: look for the PVH entry and for who made the kernel.
+ * 3. PT_NOTE: look for the PVH entry and for who made the kernel. PT_LOAD: see where it is linked.
+ *    From these tell a kernel from a program.
+ * 4. PT_LOAD: check the segment against the file and the guest's memory, read it in.
  * Every number comes from the file and is checked before it is used; nothing is mapped.
  */
 #include "vmm/boot_elf.h"
@@ -154,6 +155,7 @@ static struct vmm_error *program_header_read(const struct elf_file *file, unsign
 	*out = (Elf64_Phdr){
 		.p_type = narrow.p_type,
 		.p_offset = narrow.p_offset,
+		.p_vaddr = narrow.p_vaddr,
 		.p_paddr = narrow.p_paddr,
 		.p_filesz = narrow.p_filesz,
 		.p_memsz = narrow.p_memsz,
@@ -256,7 +258,38 @@ static struct vmm_error *notes_read(const struct elf_file *file, const Elf64_Phd
 	return NULL;
 }
 
-static struct vmm_error *segments_take(const struct elf_file *file, struct elf_kernel *kernel,
+/* The upper half of the canonical addresses, where 64-bit kernels live and programs cannot. */
+static bool is_kernel_half(uint64_t address)
+{
+	return address >> 63;
+}
+
+static struct vmm_error *segments_survey(const struct elf_file *file, struct elf_kernel *kernel)
+{
+	Elf64_Phdr segment;
+
+	for (unsigned i = 0; i < file->header_count; i++) {
+		VMM_TRY(program_header_read(file, i, &segment));
+		if (segment.p_type == PT_LOAD && is_kernel_half(segment.p_vaddr))
+			kernel->in_kernel_half = true;
+		else if (segment.p_type == PT_NOTE)
+			VMM_TRY(notes_read(file, &segment, kernel));
+	}
+	return NULL;
+}
+
+/*
+ * A program is an ELF file for the same machine, and a static one (busybox) even says physical
+ * addresses above 1 MiB. But it cannot be linked to run in the kernel's half, and a vmlinux is
+ * linked nowhere else (since the first x86-64 Linux: __START_KERNEL_map). Whatever has a PVH entry
+ * says itself that it is a kernel, wherever it is linked.
+ */
+static bool is_program(const struct elf_kernel *kernel)
+{
+	return kernel->is_64bit && !kernel->has_pvh_entry && !kernel->in_kernel_half;
+}
+
+static struct vmm_error *segments_load(const struct elf_file *file, struct elf_kernel *kernel,
 				       const struct guest_memory *memory)
 {
 	Elf64_Phdr segment;
@@ -265,8 +298,6 @@ static struct vmm_error *segments_take(const struct elf_file *file, struct elf_k
 		VMM_TRY(program_header_read(file, i, &segment));
 		if (segment.p_type == PT_LOAD)
 			VMM_TRY(segment_load(file, &segment, kernel, memory));
-		else if (segment.p_type == PT_NOTE)
-			VMM_TRY(notes_read(file, &segment, kernel));
 	}
 	if (kernel->end == 0)
 		return vmm_error_new(VMM_EXIT_USAGE,
@@ -292,5 +323,13 @@ struct vmm_error *elf_kernel_load(struct elf_kernel *kernel, const char *path,
 		return vmm_error_new(VMM_EXIT_USAGE, "the kernel %s is not a file", path);
 	file.size = (uint64_t)status.st_size;
 	VMM_TRY(header_read(&file, kernel));
-	return segments_take(&file, kernel, memory);
+	VMM_TRY(segments_survey(&file, kernel));
+	if (is_program(kernel))
+		return vmm_error_new(
+			VMM_EXIT_USAGE,
+			"%s is a program, not a kernel (no PVH entry, nothing linked in "
+			"the kernel's half of the addresses): give an uncompressed "
+			"vmlinux or a PVH kernel",
+			path);
+	return segments_load(&file, kernel, memory);
 }

@@ -128,10 +128,13 @@ START_TEST(a_pvh_kernel_is_loaded_with_its_bss_cleared)
 }
 END_TEST
 
+#define KERNEL_HALF 0xffffffff80000000 /* where Linux is linked */
+
 START_TEST(a_note_of_another_name_is_no_pvh_entry)
 {
 	struct elf_kernel kernel;
 
+	image.load.p_vaddr = KERNEL_HALF | LOAD_AT;
 	memcpy(image.note.name, "Xem", 4);
 	ck_assert_ptr_null(load(&kernel));
 	ck_assert(!kernel.has_pvh_entry);
@@ -144,13 +147,37 @@ START_TEST(a_note_with_a_silly_length_is_left_alone)
 {
 	struct elf_kernel kernel;
 
+	image.load.p_vaddr = KERNEL_HALF | LOAD_AT;
 	image.note.header.n_namesz = silly_lengths[_i];
 	ck_assert_ptr_null(load(&kernel));
 	ck_assert(!kernel.has_pvh_entry);
 	image_make();
+	image.load.p_vaddr = KERNEL_HALF | LOAD_AT;
 	image.note.header.n_descsz = silly_lengths[_i];
 	ck_assert_ptr_null(load(&kernel));
 	ck_assert(!kernel.has_pvh_entry);
+}
+END_TEST
+
+/* As a static program is: everything but an entry that a kernel would have. */
+START_TEST(a_program_is_refused_by_name_and_leaves_memory_alone)
+{
+	image.note.header.n_type = 1;
+	image.load.p_vaddr = LOAD_AT;
+	is_refused("is a program, not a kernel");
+	ck_assert_uint_eq(*(uint8_t *)guest_memory_at(&memory, LOAD_AT, 1), 0xaa);
+}
+END_TEST
+
+START_TEST(a_kernel_without_notes_is_known_by_where_it_is_linked)
+{
+	struct elf_kernel kernel;
+
+	image.notes.p_type = PT_NULL;
+	image.load.p_vaddr = KERNEL_HALF | LOAD_AT;
+	ck_assert_ptr_null(load(&kernel));
+	ck_assert(!kernel.has_pvh_entry);
+	ck_assert(!kernel.is_linux);
 }
 END_TEST
 
@@ -289,6 +316,8 @@ int main(void)
 	tcase_add_test(tcase, a_note_of_another_name_is_no_pvh_entry);
 	tcase_add_loop_test(tcase, a_note_with_a_silly_length_is_left_alone, 0,
 			    COUNT(silly_lengths));
+	tcase_add_test(tcase, a_program_is_refused_by_name_and_leaves_memory_alone);
+	tcase_add_test(tcase, a_kernel_without_notes_is_known_by_where_it_is_linked);
 	tcase_add_loop_test(tcase, every_truncation_is_refused, 0, sizeof(image));
 	tcase_add_loop_test(tcase, a_segment_outside_memory_is_refused, 0, COUNT(bad_places));
 	tcase_add_loop_test(tcase, a_segment_outside_the_file_is_refused, 0, 4);
