@@ -4,6 +4,7 @@
 #include "vmm/event.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 /*
@@ -151,8 +152,19 @@ static void output_give(struct console *console)
 		console->output_fd = -1; /* the reader is gone; the guest goes on */
 }
 
-bool console_turn(struct console *console, const struct console_wait *wait)
+static bool wait_failed(struct console *console, int error)
 {
+	if (event_is_routine(error))
+		return true;
+	ending_request(console->ending, ENDING_FAILED,
+		       "cannot wait for the guest's serial port: %s", strerror(error));
+	return false;
+}
+
+bool console_turn(struct console *console, const struct console_wait *wait, int error)
+{
+	if (error)
+		return wait_failed(console, error);
 	if (wait->fds[WAIT_WAKE].revents)
 		event_clear(console->wake_fd);
 	if (wait->fds[WAIT_INPUT].revents)

@@ -40,9 +40,10 @@ struct vmm_error *console_create(struct console *console, struct serial *serial,
 				 struct ending *ending) VMM_MUST_CHECK;
 void console_destroy(struct console *console); /* restores the terminal */
 
-/* The two halves of one turn of the console's loop. False: the thread shall end. */
+/* The two halves of one turn of the console's loop; `error` is the wait's errno or 0. False: the
+ * thread shall end. */
 void console_prepare(struct console *console, struct console_wait *wait);
-bool console_turn(struct console *console, const struct console_wait *wait);
+bool console_turn(struct console *console, const struct console_wait *wait, int error);
 
 /* Asks the thread to write out what is left, or what goes without waiting, and to end. */
 void console_drain(struct console *console, bool hurried);

@@ -40,3 +40,8 @@ void event_clear(int fd)
 		got = read(fd, &count, sizeof(count));
 	while (got < 0 && errno == EINTR);
 }
+
+bool event_is_routine(int error)
+{
+	return error == EINTR || error == EAGAIN;
+}

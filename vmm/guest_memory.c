@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #define PAGE UINT64_C(4096)
 
@@ -31,18 +32,38 @@ static struct vmm_error *file_is_usable(int fd, const char *file, uint64_t size)
 	return NULL;
 }
 
-/* Emptied first, so that the guest starts with zeroed memory whatever was in the file. */
-static struct vmm_error *file_open(const char *file, uint64_t size, int *out)
+/* *is_new: the file was not there, so who fails takes it away again. */
+static int file_open(const char *file, bool *is_new)
 {
-	_cleanup_close_ int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	if (fd < 0)
-		return vmm_error_errno(VMM_EXIT_USAGE, errno, "cannot open the memory file %s",
-				       file);
+	*is_new = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	return fd;
+}
+
+/* Emptied first, so that the guest starts with zeroed memory whatever was in the file. */
+static struct vmm_error *file_fit(int fd, const char *file, uint64_t size)
+{
 	VMM_TRY(file_is_usable(fd, file, size));
 	if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)size) < 0)
 		return vmm_error_errno(VMM_EXIT_FAILED, errno, "cannot make %s %llu MiB long", file,
 				       (unsigned long long)(size >> 20));
+	return NULL;
+}
+
+static struct vmm_error *file_prepare(struct guest_memory *memory, const char *file, int *out)
+{
+	bool is_new;
+	_cleanup_close_ int fd = file_open(file, &is_new);
+
+	if (fd < 0)
+		return vmm_error_errno(VMM_EXIT_USAGE, errno, "cannot open the memory file %s",
+				       file);
+	if (is_new)
+		memory->new_file = file;
+	VMM_TRY(file_fit(fd, file, memory->size));
 	*out = vmm_take_fd(fd);
 	return NULL;
 }
@@ -63,35 +84,52 @@ static void regions_lay_out(struct guest_memory *memory)
 	memory->region_count = 2;
 }
 
-struct vmm_error *guest_memory_create(struct guest_memory *memory, uint64_t size, const char *file)
+static struct vmm_error *memory_map(struct guest_memory *memory, const char *file)
 {
 	_cleanup_close_ int fd = -1;
 
+	if (file)
+		VMM_TRY(file_prepare(memory, file, &fd));
+
+	int flags = file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	void *host = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	if (host == MAP_FAILED)
+		return vmm_error_errno(VMM_EXIT_FAILED, errno,
+				       "the host cannot give the guest %llu MiB of memory",
+				       (unsigned long long)(memory->size >> 20));
+	memory->host = host;
+	regions_lay_out(memory);
+	return NULL;
+}
+
+struct vmm_error *guest_memory_create(struct guest_memory *memory, uint64_t size, const char *file)
+{
 	*memory = (struct guest_memory){.size = size};
 	if (size < GUEST_MEMORY_MIN || size % PAGE)
 		return vmm_error_new(VMM_EXIT_USAGE,
 				     "a guest cannot have %llu bytes of memory: give it at least 2 "
 				     "MiB, a multiple of 4 KiB",
 				     (unsigned long long)size);
-	if (file)
-		VMM_TRY(file_open(file, size, &fd));
 
-	int flags = file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-	void *host = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+	struct vmm_error *error = memory_map(memory, file);
 
-	if (host == MAP_FAILED)
-		return vmm_error_errno(VMM_EXIT_FAILED, errno,
-				       "the host cannot give the guest %llu MiB of memory",
-				       (unsigned long long)(size >> 20));
-	memory->host = host;
-	regions_lay_out(memory);
-	return NULL;
+	if (error)
+		guest_memory_destroy(memory);
+	return error;
+}
+
+void guest_memory_keep_file(struct guest_memory *memory)
+{
+	memory->new_file = NULL;
 }
 
 void guest_memory_destroy(struct guest_memory *memory)
 {
 	if (memory->host)
 		munmap(memory->host, memory->size);
+	if (memory->new_file)
+		unlink(memory->new_file);
 	*memory = (struct guest_memory){0};
 }
 

@@ -34,11 +34,16 @@ struct guest_memory {
 	uint8_t *host;
 	unsigned region_count;
 	struct guest_region regions[2];
+	const char *new_file; /* to be removed if no guest comes to run; the caller's string */
 };
 
-/* `file` NULL: private memory; else RAM is a shared mapping of that file, created or emptied. */
+/*
+ * `file` NULL: private memory; else RAM is a shared mapping of that file, created or emptied. A
+ * file that was created goes again with guest_memory_destroy(), unless it was kept.
+ */
 struct vmm_error *guest_memory_create(struct guest_memory *memory, uint64_t size,
 				      const char *file) VMM_MUST_CHECK;
+void guest_memory_keep_file(struct guest_memory *memory);
 void guest_memory_destroy(struct guest_memory *memory);
 
 /* Where the host has [address, address + length), or NULL unless all of it is RAM of one region. */

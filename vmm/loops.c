@@ -27,10 +27,11 @@ void *virtio_blk_loop(void *argument)
 {
 	struct virtio_blk *disk = argument;
 	uint64_t kicks;
+	int error;
 
 	do
-		(void)!read(disk->transport.kick_fd, &kicks, sizeof(kicks));
-	while (virtio_blk_turn(disk));
+		error = read(disk->transport.kick_fd, &kicks, sizeof(kicks)) < 0 ? errno : 0;
+	while (virtio_blk_turn(disk, error));
 	return NULL;
 }
 
@@ -38,20 +39,24 @@ void *console_loop(void *argument)
 {
 	struct console *console = argument;
 	struct console_wait wait;
+	int error;
 
 	do {
 		console_prepare(console, &wait);
-		ppoll(wait.fds, 3, wait.has_timeout ? &wait.timeout : NULL, NULL);
-	} while (console_turn(console, &wait));
+		error = ppoll(wait.fds, 3, wait.has_timeout ? &wait.timeout : NULL, NULL) < 0
+				? errno
+				: 0;
+	} while (console_turn(console, &wait, error));
 	return NULL;
 }
 
 void main_loop(struct machine *machine)
 {
 	struct pollfd fds[MACHINE_WAITS];
+	int error;
 
 	do {
 		machine_prepare_wait(machine, fds);
-		poll(fds, MACHINE_WAITS, -1);
-	} while (machine_turn(machine, fds));
+		error = poll(fds, MACHINE_WAITS, -1) < 0 ? errno : 0;
+	} while (machine_turn(machine, fds, error));
 }

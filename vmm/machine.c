@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 
 /* ISA interrupts that nothing else of ours uses, the customary free ones first. */
@@ -69,6 +70,7 @@ static struct vmm_error *disk_create(struct machine *machine, unsigned index,
 	VMM_TRY(virtio_blk_create(disk, index, option->path, option->readonly, &machine->memory));
 	disk->transport.number = index;
 	disk->transport.notices = &machine->notices;
+	disk->ending = &machine->ending;
 	irq_connect(machine, &disk->transport.irq, machine_disk_irq(index));
 	device_add(&machine->mmio, address, VIRTIO_MMIO_SIZE, &virtio_mmio_ops, &disk->transport);
 	return kvm_add_notify(&machine->kvm, disk->transport.kick_fd,
@@ -266,8 +268,12 @@ static void signal_take(struct machine *machine)
 {
 	struct signalfd_siginfo info;
 
-	if (read(machine->signal_fd, &info, sizeof(info)) != sizeof(info))
+	if (read(machine->signal_fd, &info, sizeof(info)) != sizeof(info)) {
+		if (!event_is_routine(errno))
+			ending_request(&machine->ending, ENDING_FAILED,
+				       "cannot read which signal came: %s", strerror(errno));
 		return;
+	}
 	machine->ending.signal = (int)info.ssi_signo;
 	ending_request(&machine->ending, ENDING_SIGNAL, NULL);
 }
@@ -280,8 +286,15 @@ static void notices_print(struct machine *machine)
 		machine->print(text);
 }
 
-bool machine_turn(struct machine *machine, const struct pollfd fds[MACHINE_WAITS])
+bool machine_turn(struct machine *machine, const struct pollfd fds[MACHINE_WAITS], int error)
 {
+	if (error) {
+		if (!event_is_routine(error))
+			ending_request(&machine->ending, ENDING_FAILED,
+				       "cannot wait for the guest's end: %s", strerror(error));
+		/* poll() told us nothing. */
+		return ending_reason(&machine->ending) == ENDING_NONE;
+	}
 	if (fds[WAIT_SIGNAL].revents)
 		signal_take(machine);
 	if (fds[WAIT_NOTICES].revents)
@@ -296,8 +309,10 @@ struct vmm_error *machine_run(struct machine *machine)
 
 	struct vmm_error *error = threads_start(machine);
 
-	if (!error)
+	if (!error) {
+		guest_memory_keep_file(&machine->memory);
 		main_loop(machine);
+	}
 	threads_stop(machine);
 	notices_print(machine);
 	return error;

@@ -60,10 +60,11 @@ struct vmm_error *machine_run(struct machine *machine) VMM_MUST_CHECK;
 uint64_t machine_disk_address(unsigned index);
 uint32_t machine_disk_irq(unsigned index);
 
-/* The two halves of one turn of main's loop. False: the machine has ended. */
+/* The two halves of one turn of main's loop; `error` is the wait's errno or 0. False: the machine
+ * has ended. */
 #define MACHINE_WAITS 3
 void machine_prepare_wait(struct machine *machine, struct pollfd fds[MACHINE_WAITS]);
-bool machine_turn(struct machine *machine, const struct pollfd fds[MACHINE_WAITS]);
+bool machine_turn(struct machine *machine, const struct pollfd fds[MACHINE_WAITS], int error);
 
 bool machine_is_stopping(struct machine *machine);
 

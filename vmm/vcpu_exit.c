@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a vCPU's thread does between two KVM_RUNs: one call of vcpu_exit() per exit. */
 #include "vmm/kvm.h"
+#include "vmm/event.h"
 #include "vmm/machine.h"
 #include "vmm/vcpu.h"
 
@@ -113,18 +114,12 @@ static bool exit_handle(struct vcpu *vcpu)
 	}
 }
 
-/* A signal, a debugger's stop, or an AP that has just received INIT: nothing happened. */
-static bool is_routine(int error)
-{
-	return error == EINTR || error == EAGAIN;
-}
-
 bool vcpu_exit(struct vcpu *vcpu, int error)
 {
 	vcpu->exits++;
 	if (machine_is_stopping(vcpu->machine))
 		return false;
-	if (is_routine(error))
+	if (event_is_routine(error)) /* also an AP that has just received INIT */
 		return true;
 	if (error) {
 		ending_request(&vcpu->machine->ending, ENDING_FAILED, "KVM cannot run vCPU %u: %s",

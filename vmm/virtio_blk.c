@@ -247,12 +247,25 @@ static void queue_turn(struct virtio_blk *disk, struct virtqueue *queue)
 		event_signal(disk->transport.kick_fd);
 }
 
-bool virtio_blk_turn(struct virtio_blk *disk)
+/* Without its kicks the disk would never answer again: better an end with a reason. */
+static bool kick_failed(struct virtio_blk *disk, int error)
+{
+	if (event_is_routine(error))
+		return true;
+	ending_request(disk->ending, ENDING_FAILED,
+		       "cannot wait for the requests of virtio-blk %u: %s", disk->transport.number,
+		       strerror(error));
+	return false;
+}
+
+bool virtio_blk_turn(struct virtio_blk *disk, int error)
 {
 	struct virtqueue *queue = &disk->transport.queues[0];
 
 	if (atomic_load(&disk->stopping))
 		return false;
+	if (error)
+		return kick_failed(disk, error);
 	if (!virtio_turn_begin(&disk->transport))
 		return true;
 	if (queue->state.ready)

@@ -7,6 +7,7 @@
 #define VMM_VIRTIO_BLK_H
 
 #include "vmm/disk_image.h"
+#include "vmm/ending.h"
 #include "vmm/virtio_mmio.h"
 
 #include <linux/virtio_blk.h>
@@ -28,6 +29,7 @@ struct virtio_blk {
 	pthread_t worker;
 	bool worker_runs;
 	atomic_bool stopping;
+	struct ending *ending;
 };
 
 /* Opens `path`; `number` names the disk ("vgraft-disk-N"). */
@@ -38,8 +40,8 @@ void virtio_blk_destroy(struct virtio_blk *disk);
 
 /*
  * One turn of the queue after a kick: serves what is in it, at most one queue full. False: the
- * worker shall end. Called by the worker's loop.
+ * worker shall end. Called by the worker's loop; `error` is errno of its wait for a kick, or 0.
  */
-bool virtio_blk_turn(struct virtio_blk *disk);
+bool virtio_blk_turn(struct virtio_blk *disk, int error);
 
 #endif

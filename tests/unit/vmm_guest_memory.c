@@ -108,6 +108,39 @@ START_TEST(a_memory_file_shows_what_the_guest_writes_and_starts_empty)
 }
 END_TEST
 
+START_TEST(a_memory_file_of_a_guest_that_never_ran_is_not_left_behind)
+{
+	char folder[] = "/tmp/vmm-memory-XXXXXX";
+	char path[64];
+	struct vmm_error *error;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/memory", folder);
+	error = guest_memory_create(&memory, UINT64_C(1) << 60, path);
+	ck_assert_ptr_nonnull(strstr(vmm_error_text(error), "has no room"));
+	ck_assert_int_eq(access(path, F_OK), -1);
+	vmm_error_free(error);
+
+	ck_assert_ptr_null(guest_memory_create(&memory, 4 * MIB, path));
+	guest_memory_destroy(&memory);
+	ck_assert_int_eq(access(path, F_OK), -1);
+
+	ck_assert_ptr_null(guest_memory_create(&memory, 4 * MIB, path));
+	guest_memory_keep_file(&memory);
+	guest_memory_destroy(&memory);
+	ck_assert_int_eq(access(path, F_OK), 0);
+
+	/* What was there before stays, whatever happens. */
+	error = guest_memory_create(&memory, UINT64_C(1) << 60, path);
+	ck_assert_ptr_nonnull(error);
+	vmm_error_free(error);
+	ck_assert_ptr_null(guest_memory_create(&memory, 4 * MIB, path));
+	guest_memory_destroy(&memory);
+	ck_assert_int_eq(unlink(path), 0);
+	rmdir(folder);
+}
+END_TEST
+
 START_TEST(a_memory_file_that_cannot_be_one_is_refused)
 {
 	static const char *const paths[] = {"/dev/null", "/", "/nonexistent/memory"};
@@ -131,6 +164,7 @@ int main(void)
 	tcase_add_loop_test(tcase, silly_sizes_are_refused, 0, 5);
 	tcase_add_test(tcase, memory_that_the_host_cannot_give_is_an_error);
 	tcase_add_test(tcase, a_memory_file_shows_what_the_guest_writes_and_starts_empty);
+	tcase_add_test(tcase, a_memory_file_of_a_guest_that_never_ran_is_not_left_behind);
 	tcase_add_loop_test(tcase, a_memory_file_that_cannot_be_one_is_refused, 0, 3);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);

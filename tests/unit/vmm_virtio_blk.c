@@ -7,6 +7,7 @@
 #include <linux/virtio_mmio.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -131,7 +132,7 @@ static void offer(void)
 {
 	avail->ring[avail->idx % SIZE] = 0;
 	avail->idx++;
-	ck_assert(virtio_blk_turn(&disk));
+	ck_assert(virtio_blk_turn(&disk, 0));
 }
 
 /* One request in three descriptors. Returns its status byte. */
@@ -342,7 +343,7 @@ START_TEST(a_queue_outside_memory_breaks_the_device_when_it_becomes_ready)
 	set(VIRTIO_MMIO_QUEUE_READY, 1);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_READY), 0);
 	ck_assert(get(VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
-	ck_assert(virtio_blk_turn(&disk));
+	ck_assert(virtio_blk_turn(&disk, 0));
 }
 END_TEST
 
@@ -372,7 +373,7 @@ static void *turns(void *argument)
 {
 	(void)argument;
 	for (int i = 0; i < 20000; i++)
-		ck_assert(virtio_blk_turn(&disk));
+		ck_assert(virtio_blk_turn(&disk, 0));
 	return NULL;
 }
 
@@ -421,6 +422,23 @@ START_TEST(a_disk_that_cannot_be_one_is_refused)
 }
 END_TEST
 
+/* A worker that tried again and again would burn a CPU; one that gave up would hang the guest. */
+START_TEST(a_worker_that_can_never_wait_again_ends_the_machine_with_the_reason)
+{
+	struct ending ending;
+
+	ck_assert_ptr_null(ending_create(&ending));
+	disk.ending = &ending;
+	ck_assert(virtio_blk_turn(&disk, EINTR));
+	ck_assert(virtio_blk_turn(&disk, EAGAIN));
+	ck_assert_int_eq(ending_reason(&ending), ENDING_NONE);
+	ck_assert(!virtio_blk_turn(&disk, EBADF));
+	ck_assert_int_eq(ending_reason(&ending), ENDING_FAILED);
+	ck_assert_ptr_nonnull(strstr(ending.text, "virtio-blk 0"));
+	ending_destroy(&ending);
+}
+END_TEST
+
 #define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
 
 int main(void)
@@ -448,6 +466,7 @@ int main(void)
 	tcase_add_test(tcase, the_shape_of_a_ready_queue_cannot_be_changed);
 	tcase_add_test(tcase, accesses_that_are_not_32_bits_wide_do_nothing);
 	tcase_add_test(tcase, a_reset_in_the_middle_of_a_turn_is_safe);
+	tcase_add_test(tcase, a_worker_that_can_never_wait_again_ends_the_machine_with_the_reason);
 	tcase_add_test(tcase, a_disk_that_cannot_be_one_is_refused);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
