@@ -216,7 +216,7 @@ static bool is_import_valid(const struct vg_patch *patch, const struct vgp_impor
 	       !(import->flags & ~(VGP_IMPORT_FUNCTION | VGP_IMPORT_WEAK));
 }
 
-static unsigned reloc_width(uint8_t type)
+unsigned vg_patch_reloc_bytes(uint8_t type)
 {
 	switch (type) {
 	case VGP_ABS64:
@@ -252,7 +252,7 @@ static bool is_reloc_base_valid(const struct vg_patch *patch, const struct vgp_r
 
 static bool is_reloc_valid(const struct vg_patch *patch, const struct vgp_reloc *reloc)
 {
-	unsigned width = reloc_width(reloc->type);
+	unsigned width = vg_patch_reloc_bytes(reloc->type);
 
 	return width && is_string(patch, reloc->name) && reloc->segment < patch->segment_count &&
 	       (uint64_t)reloc->offset + width <= patch->segments[reloc->segment].content_bytes &&

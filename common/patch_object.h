@@ -65,6 +65,8 @@ const char *vg_patch_name(const struct vg_patch *patch);
 /* The segment of that kind of a module, or NULL. */
 const struct vgp_segment *vg_patch_segment(const struct vg_patch *patch, unsigned module,
 					   enum vgp_segment_kind kind);
+/* Width of the field that a relocation of that type writes; 0 for a type that does not exist. */
+unsigned vg_patch_reloc_bytes(uint8_t type);
 /* [A-Za-z0-9._+-]{1,63} and not starting with '-' or '.' */
 int vg_patch_name_is_valid(const char *name);
 

@@ -31,27 +31,9 @@ static bool is_pc_relative(const struct vgp_reloc *reloc)
 	return reloc->type == VGP_PC32 || reloc->type == VGP_PC64;
 }
 
-/* Width of the field, 0 for a type that this patcher does not know. */
-static size_t field_bytes(const struct vgp_reloc *reloc)
-{
-	switch (reloc->type) {
-	case VGP_ABS64:
-	case VGP_PC64:
-	case VGP_TPOFF64:
-		return 8;
-	case VGP_ABS32:
-	case VGP_ABS32S:
-	case VGP_PC32:
-	case VGP_TPOFF32:
-		return 4;
-	default:
-		return 0;
-	}
-}
-
 static bool fits(const struct vgp_reloc *reloc, uint64_t value)
 {
-	if (field_bytes(reloc) == 8)
+	if (vg_patch_reloc_bytes(reloc->type) == 8)
 		return true;
 	if (reloc->type == VGP_ABS32)
 		return value <= UINT32_MAX;
@@ -63,7 +45,7 @@ static struct vg_error *apply_one(const struct vg_patch *patch, const struct vgp
 {
 	const struct vgp_segment *segment = &patch->segments[reloc->segment];
 	const char *name = vg_patch_string(patch, reloc->name);
-	size_t width = field_bytes(reloc);
+	size_t width = vg_patch_reloc_bytes(reloc->type);
 	uint64_t value = 0;
 
 	if (!width)
