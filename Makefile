@@ -115,7 +115,7 @@ bench-run: all $(BENCH) $(BENCH_PROGRAMS)
 
 .PHONY: install
 install: $(B)/vgraft $(B)/vgraft-vmm
-	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/include/vgraft
+	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/include/vgraft $(DESTDIR)$(prefix)/share/man/man1
 	install -m 755 $(B)/vgraft $(B)/vgraft-vmm $(DESTDIR)$(prefix)/bin
 	install -m 644 include/vgraft/*.h $(DESTDIR)$(prefix)/include/vgraft
 	install -m 644 docs/*.1 $(DESTDIR)$(prefix)/share/man/man1
