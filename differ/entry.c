@@ -76,7 +76,7 @@ static bool data_points_into(const struct vg_item *user, const struct vg_item *i
 /* Step 1. The old object's references are complete: its bytes were found in the target. */
 static struct vg_error *check_branches(struct displacement *d)
 {
-	struct vg_item *pre = d->change->pre;
+	struct vg_item *pre = d->change->match->item;
 	struct vg_listing *listing;
 
 	VG_TRY(vg_listing_get(d->build->decoder, pre, &listing));

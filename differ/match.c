@@ -281,5 +281,6 @@ struct vg_error *vg_match_function(struct vg_matcher *matcher, struct vg_item *i
 	(*match)->found = true;
 	(*match)->address = search.found.at[0];
 	(*match)->bytes = search.item->size;
+	(*match)->item = search.item;
 	return note_sites(&search, search.found.at[0], item->object);
 }

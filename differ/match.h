@@ -21,6 +21,8 @@
 struct vg_match {
 	bool found;
 	uint64_t address, bytes;
+	struct vg_item
+		*item;	  /* found: whose bytes these are: of the pre object, or of the plain one */
 	const char *rule; /* not found: VG_RULE_MISMATCH or VG_RULE_AMBIGUOUS */
 	const char *why;  /* not found: a sentence */
 };

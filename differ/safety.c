@@ -36,8 +36,27 @@ static unsigned line_of(const struct vg_change *change)
 	return function ? function->line : 0;
 }
 
+/*
+ * Link-time optimisation inlines and clones across units: other copies of a changed function may be
+ * anywhere in the target, and none of them is looked for yet.
+ */
+static struct vg_error *check_lto(struct vg_patch_build *build, const struct vg_change *change)
+{
+	const char *file = change->pair->unit->file;
+
+	if (!change->pair->unit->lto_dropped)
+		return NULL;
+	return vg_refuse(build, VG_RULE_LTO, change->post->base, file, line_of(change),
+			 "%s:%u: %s is compiled with -flto, so that copies of it may have been "
+			 "inlined anywhere in %s; build the target without -flto, or --allow lto "
+			 "if no other unit calls it",
+			 file, line_of(change), change->post->base, build->target->elf->path);
+}
+
 struct vg_error *vg_safety_check(struct vg_patch_build *build)
 {
+	for (size_t i = 0; i < build->changes.count; i++)
+		VG_TRY(check_lto(build, build->changes.at[i]));
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(check_pair(build, &build->pairs[i]));
 	for (size_t i = 0; i < build->changes.count; i++)

@@ -215,7 +215,7 @@ static struct vg_error *find_record(struct vg_unwind_copy *table, const struct v
 	for (uint64_t at = 0; section->data && at < section->size; at = next) {
 		if (!vg_unwind_next(section->data, section->size, at, &next, &is_cie, &cie, &fde))
 			return NULL;
-		if (is_cie || !covers(section, &fde, change->pre))
+		if (is_cie || !covers(section, &fde, change->match->item))
 			continue;
 		if (!vg_unwind_next(section->data, section->size, fde.cie, &after, &is_cie, &cie,
 				    &unused) ||
@@ -231,7 +231,7 @@ static struct vg_error *find_record(struct vg_unwind_copy *table, const struct v
 struct vg_error *vg_unwind_put_displaced(struct vg_unwind_copy *table,
 					 const struct vg_change *change)
 {
-	const struct vg_object *pre = change->pair->pre;
+	const struct vg_object *pre = change->match->item->object;
 
 	for (size_t i = 1; i < pre->section_count; i++)
 		if (!strcmp(pre->sections[i].name, ".eh_frame"))

@@ -320,6 +320,63 @@ START_TEST(the_program_does_what_the_new_source_says)
 }
 END_TEST
 
+#define NAMESAKES(file, change)                                                                    \
+	"#include <stdio.h>\n"                                                                     \
+	"static int state = 10; static const char *const name = \"" file "\";\n"                   \
+	"__attribute__((noinline)) static int step(int x) { return x + state++; }\n"               \
+	"int " file "(int x); int fresh_" file "(int); int shared_new(int);\n"                     \
+	"__attribute__((noinline)) int " file "(int x) { printf(\"%s %d\\n\", name, state);\n"     \
+	"  return step(x) " change "; }\n"
+
+START_TEST(units_of_one_diff_keep_their_namesakes_and_share_what_is_new)
+{
+	struct differ_case test = new_case(_i);
+
+	test.pre = NAMESAKES("one", "") "int two(int);\n"
+					"int main(void) { printf(\"%d\\n\", one(1) + two(2)); "
+					"printf(\"%d\\n\", one(1)); }\n";
+	test.post = NAMESAKES("one", "+ shared_new(3)") "int two(int);\n"
+							"int main(void) { printf(\"%d\\n\", one(1) "
+							"+ two(2)); printf(\"%d\\n\", one(1)); }\n";
+	test.pre2 = NAMESAKES("two", "");
+	test.post2 = "int counter_new = 5;\n" NAMESAKES(
+		"two",
+		"* 2 + counter_new") "int shared_new(int x) { return x * 100 + counter_new++; }\n";
+	expect_behaviour(&test);
+	ck_assert_uint_eq(test.result.function_count, 3);
+	differ_case_clear(&test);
+}
+END_TEST
+
+START_TEST(a_stripped_target_is_read_through_its_code)
+{
+	struct differ_case test = new_case(_i);
+
+	test.pre = COUNTER("");
+	test.post = COUNTER("printf(\"new text %d\\n\", calls); total++;");
+	test.strip = true;
+	expect_behaviour(&test);
+	differ_case_clear(&test);
+}
+END_TEST
+
+START_TEST(the_same_inputs_give_the_same_bytes)
+{
+	struct differ_case test = new_case(_i);
+
+	test.pre = COUNTER("");
+	test.post = COUNTER("printf(\"new text %d\\n\", calls); total++;");
+	differ_case_run(&test);
+	ck_assert_msg(!test.error, "%s", vg_error_text(test.error));
+	free(differ_case_output(&test, "mv out.vgp first.vgp"));
+	vg_build_result_clear(&test.result);
+	differ_case_build(&test);
+	ck_assert_msg(!test.error, "%s", vg_error_text(test.error));
+	free(differ_case_output(&test, "cmp out.vgp first.vgp"));
+	differ_case_clear(&test);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("differ_patch");
@@ -331,6 +388,10 @@ int main(void)
 			    BUILDS);
 	tcase_add_loop_test(tcase, the_program_does_what_the_new_source_says, 0,
 			    PROGRAMS * (getenv("DIFFER_ALL") ? BUILDS : 2));
+	tcase_add_loop_test(tcase, units_of_one_diff_keep_their_namesakes_and_share_what_is_new, 0,
+			    3);
+	tcase_add_loop_test(tcase, a_stripped_target_is_read_through_its_code, 0, 3);
+	tcase_add_test(tcase, the_same_inputs_give_the_same_bytes);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }
