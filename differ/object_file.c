@@ -78,7 +78,7 @@ static size_t first_reloc_at(const struct vg_object_section *section, uint64_t o
 struct vg_object_reloc *vg_item_relocs(const struct vg_item *item, size_t *count)
 {
 	*count = 0;
-	if (!item->section)
+	if (!item->section || !item->section->relocs)
 		return NULL;
 
 	size_t first = first_reloc_at(item->section, item->offset);
