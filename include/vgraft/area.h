@@ -110,7 +110,7 @@ struct vga_function {
 	uint8_t saved[8]; /* the VGP_JUMP_BYTES that stood at the entry before it was armed */
 };
 
-_Static_assert(sizeof(struct vga_header) == 224, "lies in live processes");
-_Static_assert(sizeof(struct vga_function) == 72, "lies in live processes");
+static_assert(sizeof(struct vga_header) == 224, "lies in live processes");
+static_assert(sizeof(struct vga_function) == 72, "lies in live processes");
 
 #endif

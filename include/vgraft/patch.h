@@ -27,6 +27,7 @@
 #ifndef VGRAFT_PATCH_H
 #define VGRAFT_PATCH_H
 
+#include <assert.h>
 #include <stdint.h>
 
 #define VGP_MAGIC	 "VGRAFT\r\n" /* 8 bytes, no NUL; CR LF shows a transfer in text mode */
@@ -220,17 +221,17 @@ struct vgp_hook {
 	uint32_t name;
 };
 
-_Static_assert(sizeof(struct vgp_header) == 64, "written to disk");
-_Static_assert(sizeof(struct vgp_section) == 16, "written to disk");
-_Static_assert(sizeof(struct vgp_info) == 16, "written to disk");
-_Static_assert(sizeof(struct vgp_module) == 40, "written to disk");
-_Static_assert(sizeof(struct vgp_segment) == 24, "written to disk");
-_Static_assert(sizeof(struct vgp_function) == 64, "written to disk");
-_Static_assert(sizeof(struct vgp_part) == 32, "written to disk");
-_Static_assert(sizeof(struct vgp_import) == 24, "written to disk");
-_Static_assert(sizeof(struct vgp_reloc) == 24, "written to disk");
-_Static_assert(sizeof(struct vgp_variable) == 24, "written to disk");
-_Static_assert(sizeof(struct vgp_unwind) == 16, "written to disk");
-_Static_assert(sizeof(struct vgp_hook) == 16, "written to disk");
+static_assert(sizeof(struct vgp_header) == 64, "written to disk");
+static_assert(sizeof(struct vgp_section) == 16, "written to disk");
+static_assert(sizeof(struct vgp_info) == 16, "written to disk");
+static_assert(sizeof(struct vgp_module) == 40, "written to disk");
+static_assert(sizeof(struct vgp_segment) == 24, "written to disk");
+static_assert(sizeof(struct vgp_function) == 64, "written to disk");
+static_assert(sizeof(struct vgp_part) == 32, "written to disk");
+static_assert(sizeof(struct vgp_import) == 24, "written to disk");
+static_assert(sizeof(struct vgp_reloc) == 24, "written to disk");
+static_assert(sizeof(struct vgp_variable) == 24, "written to disk");
+static_assert(sizeof(struct vgp_unwind) == 16, "written to disk");
+static_assert(sizeof(struct vgp_hook) == 16, "written to disk");
 
 #endif
