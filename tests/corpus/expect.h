@@ -47,8 +47,8 @@ struct expect {
 	char *strip;	     /* what strip(1) takes from the target: "all", "debug", "split" */
 	int threads;	     /* 0: not checked */
 	int exit;
-	char *matrix;		    /* "all", "no", "gcc", "clang" */
-	char *pending;		    /* why it cannot pass yet, or NULL */
+	char *matrix;  /* words that limit --matrix, see matrix.c; "all": nothing does */
+	char *pending; /* why it cannot pass yet, or NULL */
 	struct change change, twin; /* twin.diff == NULL: none */
 };
 

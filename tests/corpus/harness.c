@@ -15,15 +15,21 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "tests/corpus/matrix.h"
 #include "tests/corpus/session.h"
 
 static const char usage[] =
-	"usage: harness [--matrix] [--jobs N] [--keep] [--corpus DIR] [PROGRAM...]\n"
+	"usage: harness [--matrix] [--sample N] [--seed S] [--jobs N] [--keep] [--corpus DIR]\n"
+	"               [PROGRAM...]\n"
 	"\n"
 	"  --matrix      gcc and clang, -O0 -O2 -O3, pie nopie static shared\n"
+	"  --sample N    of these, one in N beside each program's own (0: none; default 64 if no\n"
+	"                program is named)\n"
+	"  --seed S      which ones (default: other ones each day)\n"
 	"  --jobs N      programs at a time (default 2)\n"
 	"  --keep        keep the directories of programs that pass\n"
 	"  --corpus DIR  where the programs lie (default tests/corpus)\n";
@@ -34,7 +40,8 @@ struct harness {
 	const char *corpus;
 	char *vgraft, *work;
 	bool matrix, keep;
-	long jobs, running;
+	long jobs, running, sample; /* sample: one in so many, 0 = none */
+	unsigned long seed;
 	unsigned passed, failed, skipped;
 };
 
@@ -122,30 +129,29 @@ static void start(struct harness *harness, const char *name, const struct expect
 		harness->running++;
 }
 
-static bool is_in_matrix(const struct expect *expect, const char *cc)
-{
-	return change_is_built(&expect->change) && !expect->pending &&
-	       (strcmp(expect->matrix, "all") == 0 || strcmp(expect->matrix, cc) == 0);
-}
-
 static void start_matrix(struct harness *harness, const char *name, const struct expect *expect)
 {
-	static const char *const compilers[] = {"gcc", "clang"};
-	static const char *const levels[] = {"-O0", "-O2", "-O3"};
-
-	for (unsigned i = 0; i < 2 * 3 * 4; i++) {
-		struct configuration configuration = {
-			.cc = compilers[i / 12],
-			.level = levels[i / 4 % 3],
-			.type = (enum target_type)(i % 4),
-		};
+	for (unsigned cell = 0; cell < MATRIX_CELLS; cell++) {
+		struct configuration configuration;
 		char label[64];
 
-		snprintf(label, sizeof(label), "%s%s-%s", configuration.cc, configuration.level,
-			 target_type_word(configuration.type));
-		if (is_in_matrix(expect, configuration.cc))
+		matrix_cell(cell, &configuration, label, sizeof(label));
+		if (matrix_has(expect, &configuration) &&
+		    (harness->matrix ||
+		     matrix_is_sampled(harness->seed, name, cell, (unsigned long)harness->sample)))
 			start(harness, name, expect, &configuration, label);
 	}
+}
+
+/* Its own configuration, which is the most telling one, and what the sample has of the others. */
+static void start_program(struct harness *harness, const char *name, const struct expect *expect)
+{
+	struct configuration configuration = {.cc = expect->cc, .type = expect->type};
+
+	if (!harness->matrix)
+		start(harness, name, expect, &configuration, "");
+	if (harness->matrix || harness->sample)
+		start_matrix(harness, name, expect);
 }
 
 static void run_program(struct harness *harness, const char *name)
@@ -163,13 +169,7 @@ static void run_program(struct harness *harness, const char *name)
 		harness->failed++;
 		return;
 	}
-	if (harness->matrix) {
-		start_matrix(harness, name, &expect);
-		return;
-	}
-	struct configuration configuration = {.cc = expect.cc, .type = expect.type};
-
-	start(harness, name, &expect, &configuration, "");
+	start_program(harness, name, &expect);
 }
 
 static int is_visible(const struct dirent *entry)
@@ -231,7 +231,8 @@ static bool parse(struct harness *harness, int argc, char **argv)
 	static const struct option options[] = {
 		{"matrix", no_argument, NULL, 'm'},	  {"keep", no_argument, NULL, 'k'},
 		{"jobs", required_argument, NULL, 'j'},	  {"help", no_argument, NULL, 'h'},
-		{"corpus", required_argument, NULL, 'c'}, {0},
+		{"corpus", required_argument, NULL, 'c'}, {"sample", required_argument, NULL, 's'},
+		{"seed", required_argument, NULL, 'S'},	  {0},
 	};
 
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -239,6 +240,10 @@ static bool parse(struct harness *harness, int argc, char **argv)
 			harness->matrix = true;
 		else if (option == 'k')
 			harness->keep = true;
+		else if (option == 's')
+			harness->sample = atol(optarg);
+		else if (option == 'S')
+			harness->seed = strtoul(optarg, NULL, 10);
 		else if (option == 'j')
 			harness->jobs = atol(optarg);
 		else if (option == 'c')
@@ -246,12 +251,19 @@ static bool parse(struct harness *harness, int argc, char **argv)
 		else
 			return false;
 	}
+	if (harness->sample < 0)
+		harness->sample = optind == argc ? 64 : 0;
 	return harness->jobs > 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct harness harness = {.corpus = "tests/corpus", .jobs = 2};
+	struct harness harness = {
+		.corpus = "tests/corpus",
+		.jobs = 2,
+		.sample = -1,
+		.seed = (unsigned long)time(NULL) / (24 * 3600),
+	};
 
 	signal(SIGPIPE, SIG_IGN);
 	if (!parse(&harness, argc, argv)) {
@@ -260,6 +272,9 @@ int main(int argc, char **argv)
 	}
 	if (!prepare(&harness))
 		return VG_USAGE;
+	if (harness.sample && !harness.matrix)
+		printf("sample: one in %ld of the matrix, --seed %lu\n", harness.sample,
+		       harness.seed);
 	for (int i = optind; i < argc; i++)
 		run_program(&harness, argv[i]);
 	if (optind == argc)
