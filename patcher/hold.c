@@ -162,6 +162,9 @@ static struct vg_error *choose_thread(struct run *run)
 			VG_TRY(try_thread(run, tids.ids[i], &held));
 		if (held)
 			return NULL;
+		if (!vg_live_target_is_alive(run->hold.target))
+			return vg_error_new(VG_FAILED, "process %d ended meanwhile",
+					    run->hold.target->pid);
 		vg_clock_sleep(2 * VG_MILLISECOND);
 	} while (vg_clock_now() < run->options->deadline);
 	return vg_error_new(VG_BUSY,

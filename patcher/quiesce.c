@@ -55,6 +55,8 @@ static struct vg_error *attempt(struct vg_session *session, const struct vg_stop
 	_cleanup_free_ struct vg_code_area *areas = NULL;
 	size_t count = 0;
 
+	if (!vg_live_target_is_alive(&session->target))
+		return vg_error_new(VG_FAILED, "process %d ended meanwhile", session->target.pid);
 	VG_TRY(vg_ranges_code_areas(&session->areas, &areas, &count));
 	VG_TRY(vg_stacks_prepare(session->stacks, areas, count));
 	VG_TRY(vg_stop(request, report));

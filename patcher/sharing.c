@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "patcher/task.h"
 
 struct vg_error *vg_sharing_open(pid_t pid, struct vg_sharing *sharing)
 {
@@ -43,14 +44,32 @@ static pid_t last_pid(const struct vg_sharing *sharing)
 
 /*
  * A process that we may not look at (EPERM) runs as another user; it does not share the memory of
- * one that we may trace. Kernel threads have no memory to compare.
+ * one that we may trace.
  */
-static bool shares_memory(pid_t a, pid_t b)
+static bool compares_equal(pid_t a, pid_t b)
 {
 	return syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
 }
 
-pid_t vg_sharing_find(struct vg_sharing *sharing)
+/* What has no memory at all (kernel threads, zombies) compares equal with what has none either. */
+static bool runs_user_code(pid_t pid)
+{
+	char path[32];
+	struct vg_task task;
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	_cleanup_close_ int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return proc >= 0 && vg_task_read(proc, 0, &task) && !vg_task_is_kernel_made(&task) &&
+	       !vg_task_is_dead(&task);
+}
+
+static bool shares_memory(const struct vg_sharing *sharing, pid_t tid, pid_t pid)
+{
+	return pid != sharing->pid && compares_equal(tid, pid) && runs_user_code(pid);
+}
+
+pid_t vg_sharing_find(struct vg_sharing *sharing, pid_t tid)
 {
 	_cleanup_closedir_ DIR *directory = opendir("/proc");
 
@@ -58,7 +77,7 @@ pid_t vg_sharing_find(struct vg_sharing *sharing)
 	for (struct dirent *entry; directory && (entry = readdir(directory));) {
 		pid_t pid = atoi(entry->d_name);
 
-		if (pid > 0 && pid != sharing->pid && shares_memory(sharing->pid, pid))
+		if (pid > 0 && shares_memory(sharing, tid, pid))
 			return pid;
 	}
 	return 0;
@@ -79,16 +98,16 @@ static bool is_process(pid_t pid)
 	return tgid == pid;
 }
 
-pid_t vg_sharing_find_new(struct vg_sharing *sharing)
+pid_t vg_sharing_find_new(struct vg_sharing *sharing, pid_t tid)
 {
 	pid_t last = last_pid(sharing);
 
 	if (last == sharing->last)
 		return 0;
 	if (last < sharing->last) /* the numbers have wrapped around */
-		return vg_sharing_find(sharing);
+		return vg_sharing_find(sharing, tid);
 	for (pid_t pid = sharing->last + 1; pid <= last; pid++)
-		if (pid != sharing->pid && shares_memory(sharing->pid, pid) && is_process(pid))
+		if (shares_memory(sharing, tid, pid) && is_process(pid))
 			return pid;
 	sharing->last = last;
 	return 0;

@@ -122,7 +122,8 @@ static struct vg_error *inspect_and_commit(struct attempt *attempt)
 	VG_TRY(vg_stop_threads_interrupt(&attempt->threads, &attempt->stands));
 	if (!attempt->stands)
 		return NULL;
-	attempt->sharer = vg_sharing_find_new(attempt->request->sharing);
+	attempt->sharer = vg_sharing_find_new(attempt->request->sharing,
+					      vg_stop_threads_any(&attempt->threads));
 	if (attempt->sharer)
 		return NULL;
 	VG_TRY(check_all(attempt, &verdict));
@@ -189,6 +190,21 @@ static struct vg_error *run_attempt(void *argument)
 	return error;
 }
 
+/* The first thread that is alive stands for the target. */
+static pid_t find_sharer(const struct vg_stop_request *request)
+{
+	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
+	struct vg_error *error = vg_tids_read(request->target->proc, &tids);
+	struct vg_task task;
+
+	vg_error_free(error);
+	for (size_t i = 0; i < tids.count; i++)
+		if (vg_task_read(request->target->proc, tids.ids[i], &task) &&
+		    !vg_task_is_dead(&task) && !vg_task_is_kernel_made(&task))
+			return vg_sharing_find(request->sharing, tids.ids[i]);
+	return 0;
+}
+
 struct vg_error *vg_stop(const struct vg_stop_request *request, struct vg_stop_report *report)
 {
 	struct attempt attempt = {.request = request, .report = report};
@@ -196,7 +212,7 @@ struct vg_error *vg_stop(const struct vg_stop_request *request, struct vg_stop_r
 	*report = (struct vg_stop_report){.outcome = VG_STOP_BUSY};
 	attempt.threads.target = request->target;
 	attempt.threads.grace = request->grace;
-	attempt.sharer = vg_sharing_find(request->sharing);
+	attempt.sharer = find_sharer(request);
 	if (attempt.sharer) {
 		explain_busy(&attempt);
 		name_blocker(request->target, &report->blocker);

@@ -138,6 +138,14 @@ static void drop_strangers(struct vg_stop_threads *threads)
 	threads->count = kept;
 }
 
+static bool has_seized(const struct vg_stop_threads *threads)
+{
+	for (size_t i = 0; i < threads->count; i++)
+		if (threads->threads[i].state == VG_THREAD_SEIZED)
+			return true;
+	return false;
+}
+
 struct vg_error *vg_stop_threads_seize(struct vg_stop_threads *threads)
 {
 	size_t added;
@@ -145,7 +153,7 @@ struct vg_error *vg_stop_threads_seize(struct vg_stop_threads *threads)
 	VG_TRY(add_new(threads, &added));
 	VG_TRY(add_new(threads, &added));
 	drop_strangers(threads);
-	if (!threads->count)
+	if (!has_seized(threads))
 		return vg_error_new(VG_FAILED, "process %d ended meanwhile", threads->target->pid);
 	return NULL;
 }
@@ -214,6 +222,14 @@ void vg_stop_threads_resume(struct vg_stop_threads *threads)
 		if (thread->state == VG_THREAD_STOPPED)
 			ptrace(PTRACE_DETACH, thread->tid, NULL, (void *)(uintptr_t)thread->signal);
 	}
+}
+
+pid_t vg_stop_threads_any(const struct vg_stop_threads *threads)
+{
+	for (size_t i = 0; i < threads->count; i++)
+		if (threads->threads[i].state == VG_THREAD_STOPPED)
+			return threads->threads[i].tid;
+	return 0;
 }
 
 unsigned vg_stop_threads_stopped(const struct vg_stop_threads *threads)

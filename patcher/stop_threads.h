@@ -42,6 +42,8 @@ VG_MUST_CHECK struct vg_error *vg_stop_threads_interrupt(struct vg_stop_threads 
 							 bool *stands);
 /* Step 7; what is not stopped is let go when the tracer thread ends. */
 void vg_stop_threads_resume(struct vg_stop_threads *threads);
+/* One of the threads that stand. */
+pid_t vg_stop_threads_any(const struct vg_stop_threads *threads);
 unsigned vg_stop_threads_stopped(const struct vg_stop_threads *threads);
 void vg_stop_threads_clear(struct vg_stop_threads *threads);
 
