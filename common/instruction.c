@@ -98,7 +98,8 @@ static void find_branch_field(const uint8_t *bytes, struct vg_instruction *instr
 
 static void set_branch_target(const uint8_t *bytes, struct vg_instruction *instruction)
 {
-	int32_t distance = (int8_t)bytes[instruction->branch_offset];
+	uint8_t byte = bytes[instruction->branch_offset];
+	int32_t distance = byte < 0x80 ? byte : byte - 0x100; /* sign-extended */
 
 	if (instruction->branch_bytes == 4)
 		memcpy(&distance, bytes + instruction->branch_offset, 4);

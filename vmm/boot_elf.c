@@ -42,7 +42,7 @@ static struct vmm_error *file_read(const struct elf_file *file, uint64_t offset,
 		return vmm_error_new(VMM_EXIT_USAGE,
 				     "the kernel %s is cut short or damaged: it refers to byte "
 				     "%llu of %llu",
-				     file->path, (unsigned long long)(offset + length),
+				     file->path, (unsigned long long)offset + length,
 				     (unsigned long long)file->size);
 	while (length > 0) {
 		ssize_t got = pread(file->fd, to, length, (off_t)offset);

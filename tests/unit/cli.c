@@ -366,7 +366,9 @@ START_TEST(an_object_with_bytes_behind_its_end_is_refused)
 	size_t count;
 
 	make_object(&bytes, &count);
-	bytes = realloc(bytes, count + 8);
+	uint8_t *longer = realloc(bytes, count + 8);
+	ck_assert_ptr_nonnull(longer);
+	bytes = longer;
 	memset(bytes + count, 0, 8);
 	write_file("damaged.vgp", bytes, count + 1);
 	expect_damage("inspect damaged.vgp", count);

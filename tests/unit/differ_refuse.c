@@ -112,8 +112,9 @@ static const struct program programs[] = {
 	{"a new function that nothing calls is unchanged", "", F "{ return x; }\n%s" MAIN, "",
 	 "int more(int x) { return x * 77; }\n"},
 	{"an empty function is too short unless padding follows", NULL,
-	 "__attribute__((noinline)) void h(void) { __asm__ volatile(\"\"); %s } int g;\n" F "{ h(); return x; }\n" MAIN, "",
-	 "extern int g; g++;"},
+	 "__attribute__((noinline)) void h(void) { __asm__ volatile(\"\"); %s } int g;\n" F
+	 "{ h(); return x; }\n" MAIN,
+	 "", "extern int g; g++;"},
 	{"an entry that is jumped into is refused", "short-entry",
 	 "int g;\n__attribute__((noinline, naked)) int h(int x) { __asm__(\"nop; 1: inc %%edi; "
 	 "cmp "

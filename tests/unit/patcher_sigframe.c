@@ -58,7 +58,7 @@ __attribute__((target("avx"))) static void save_avx(struct vectors *v)
 /* Stops itself in between with SIGSTOP, by a bare system call that keeps vector registers. */
 __attribute__((target("avx"))) static bool keeps_vectors(pid_t pid)
 {
-	struct vectors before, after;
+	struct vectors before = {0}, after;
 	long result;
 
 	memset(&after, 0, sizeof(after));

@@ -270,7 +270,7 @@ START_TEST(what_is_no_elf_file_is_refused_and_told_what_it_is)
 	struct elf_kernel kernel;
 	struct vmm_error *error;
 
-	memcpy(bytes + 0x202, "HdrS", 4);
+	memcpy(bytes + 0x202, "HdrS", 5);
 	error = load_bytes(&kernel, bytes, sizeof(bytes));
 	ck_assert_ptr_nonnull(strstr(vmm_error_text(error), "bzImage"));
 	vmm_error_free(error);

@@ -128,9 +128,8 @@ static const char *const bad_lines[] = {
 	"--kernel a --disk ,readonly=on",
 	"--kernel a --disk d,readonly=perhaps",
 	"--kernel a --boot multiboot",
-	"--kernel a --disk 1 --disk 2 --disk 3 --disk 4 --disk 5 --disk 6 --disk 7 --disk 8 --disk "
-	"9 "
-	"--disk 10 --disk 11",
+	"--disk 1 --disk 2 --disk 3 --disk 4 --disk 5 --disk 6 --disk 7 --disk 8 --disk 9 --disk A "
+	"--disk B --kernel a", /* NOLINT(bugprone-suspicious-missing-comma) */
 };
 
 START_TEST(a_wrong_command_line_is_refused_with_a_sentence)

@@ -224,7 +224,7 @@ START_TEST(a_write_reaches_the_file_and_only_its_sectors)
 
 	ck_assert_uint_eq(request(VIRTIO_BLK_T_OUT, 9, 512), VIRTIO_BLK_S_OK);
 	ck_assert_uint_eq(used_length(), 1);
-	ck_assert_int_eq(pread(disk.image.fd, bytes, sizeof(bytes), 8 * DISK_SECTOR),
+	ck_assert_int_eq(pread(disk.image.fd, bytes, sizeof(bytes), 8L * DISK_SECTOR),
 			 sizeof(bytes));
 	ck_assert_uint_eq(bytes[511], 8);
 	ck_assert_uint_eq(bytes[512], UNTOUCHED);
@@ -289,7 +289,7 @@ START_TEST(a_request_outside_the_disk_is_an_error_and_changes_nothing)
 	ck_assert_uint_eq(request(VIRTIO_BLK_T_OUT, span->sector, span->length),
 			  VIRTIO_BLK_S_IOERR);
 	ck_assert_uint_eq(disk.image.sectors, SECTORS);
-	ck_assert_int_eq(lseek(disk.image.fd, 0, SEEK_END), SECTORS * DISK_SECTOR);
+	ck_assert_int_eq(lseek(disk.image.fd, 0, SEEK_END), (off_t)SECTORS * DISK_SECTOR);
 }
 END_TEST
 
