@@ -262,7 +262,7 @@ int main(int argc, char **argv)
 		.corpus = "tests/corpus",
 		.jobs = 2,
 		.sample = -1,
-		.seed = (unsigned long)time(NULL) / (24 * 3600),
+		.seed = (unsigned long)time(NULL) / 86400, /* the day */
 	};
 
 	signal(SIGPIPE, SIG_IGN);
