@@ -71,6 +71,15 @@ char *vg_arena_printf(struct vg_arena *arena, const char *format, ...)
 	return copy;
 }
 
+const char *vg_arena_enumerate(struct vg_arena *arena, const char *list, const char *item)
+{
+	const char *both = item;
+
+	if (*list && item)
+		both = vg_arena_printf(arena, "%s, %s", list, item);
+	return both ? both : list;
+}
+
 bool vg_list_grow(struct vg_arena *arena, void *at, size_t count, size_t *room, size_t size)
 {
 	void **list = at;

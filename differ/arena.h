@@ -24,6 +24,9 @@ char *vg_arena_strdup(struct vg_arena *arena, const char *string);
 char *vg_arena_strndup(struct vg_arena *arena, const char *string, size_t length);
 char *vg_arena_printf(struct vg_arena *arena, const char *format, ...) VG_PRINTF(2, 3);
 
+/* "LIST, ITEM" for people; the shorter of both where memory is short. `list` may be "". */
+const char *vg_arena_enumerate(struct vg_arena *arena, const char *list, const char *item);
+
 /* A list that grows: `VG_LIST(struct item *) items;`. */
 #define VG_LIST(type)                                                                              \
 	struct {                                                                                   \

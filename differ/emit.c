@@ -149,13 +149,11 @@ static struct vg_error *emit_functions(struct emission *e)
 	return NULL;
 }
 
-static void emit_part(struct emission *e, size_t function, const struct vg_item *pre,
-		      const struct vg_piece *piece)
+/* `pre` and `piece` may be NULL: the old or the new code has no such piece. */
+static void emit_part(struct emission *e, size_t function, const char *name,
+		      const struct vg_item *pre, const struct vg_piece *piece)
 {
-	struct vgp_part part = {
-		.function = (uint32_t)function,
-		.name = string(e, pre ? pre->name : piece->item->name),
-	};
+	struct vgp_part part = {.function = (uint32_t)function, .name = string(e, name)};
 
 	if (pre) {
 		part.old_address = pre->match->address;
@@ -188,14 +186,15 @@ static void emit_parts(struct emission *e)
 
 	for (size_t i = 0; i < build->pieces.count; i++) {
 		struct vg_piece *piece = build->pieces.at[i];
+		const struct vg_item *old;
 		size_t function;
 
 		if (piece->kind != VG_PIECE_PART)
 			continue;
 		function = parent_index(e, piece->item);
+		old = is_matched(piece->item->twin) ? piece->item->twin : NULL;
 		if (function != SIZE_MAX)
-			emit_part(e, function,
-				  is_matched(piece->item->twin) ? piece->item->twin : NULL, piece);
+			emit_part(e, function, old ? old->name : piece->item->name, old, piece);
 	}
 	/* What only the old code had: threads may still be in it. */
 	for (size_t i = 0; i < e->functions.count; i++) {
@@ -206,7 +205,7 @@ static void emit_parts(struct emission *e)
 
 			if (owner_of_old(e, part) == i && is_matched(part) &&
 			    !(part->twin && part->twin->piece))
-				emit_part(e, i, part, NULL);
+				emit_part(e, i, part->name, part, NULL);
 		}
 	}
 }

@@ -182,12 +182,10 @@ static const char *candidates_text(struct search *search)
 	const char *text = "";
 
 	for (size_t i = 0; i < search->found.count && i < 4; i++)
-		text = vg_arena_printf(arena, "%s%s0x%llx", text, i ? ", " : "",
-				       (unsigned long long)search->found.at[i])
-			       ?: text;
-	if (search->found.count > 4)
-		text = vg_arena_printf(arena, "%s, …", text) ?: text;
-	return text;
+		text = vg_arena_enumerate(
+			arena, text,
+			vg_arena_printf(arena, "0x%llx", (unsigned long long)search->found.at[i]));
+	return search->found.count > 4 ? vg_arena_enumerate(arena, text, "…") : text;
 }
 
 static void explain_failure(struct search *search, bool is_known, struct vg_match *match)

@@ -252,6 +252,8 @@ static struct vg_error *read_relocs(struct vg_object *object, struct vg_object_s
 
 	if (section->relocs)
 		return damaged(object, "a section has two relocation tables");
+	if (!section->data)
+		return damaged(object, "a section without contents has relocations");
 	section->relocs = vg_arena_alloc(object->arena, count + 1, sizeof(*section->relocs));
 	if (!section->relocs)
 		return vg_error_no_memory();

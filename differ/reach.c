@@ -268,9 +268,7 @@ static struct vg_error *refuse_ambiguous(struct vg_patch_build *build, const str
 	for (size_t i = 0; pre && i < pre->item_count; i++)
 		if (pre->items[i]->base && !pre->items[i]->twin &&
 		    pre->items[i]->kind == post->kind && !strcmp(pre->items[i]->base, post->base))
-			names = vg_arena_printf(build->arena, "%s%s%s", names, *names ? ", " : "",
-						pre->items[i]->name)
-					?: names;
+			names = vg_arena_enumerate(build->arena, names, pre->items[i]->name);
 	return vg_error_refuse(VG_RULE_AMBIGUOUS,
 			       "%s: which of the static variables called %s the new code means "
 			       "cannot be told (candidates before the change: %s); give them "

@@ -46,10 +46,10 @@ static void add_candidate(struct vg_patch_build *build, struct candidates *found
 		found->first = symbol;
 	found->count++;
 	found->text =
-		vg_arena_printf(build->arena, "%s%s0x%llx%s%s", found->text ?: "",
-				found->text ? ", " : "", (unsigned long long)symbol->sym.st_value,
-				symbol->file ? " of " : "", symbol->file ?: "")
-			?: found->text;
+		vg_arena_enumerate(build->arena, found->text ?: "",
+				   vg_arena_printf(build->arena, "0x%llx%s%s",
+						   (unsigned long long)symbol->sym.st_value,
+						   symbol->file ? " of " : "", symbol->file ?: ""));
 }
 
 static void find_candidates(struct vg_patch_build *build, const struct vg_item *item, bool in_file,
