@@ -244,12 +244,29 @@ struct vg_error *vg_apply(const struct vg_patch *patch, pid_t pid,
 	return vg_result_conclude(result, error);
 }
 
-static bool is_interrupted(const struct vg_session *session)
+/*
+ * What an interrupted run left is for apply and revert to recover: a check changes nothing, and
+ * what it would find at the entries is not what an apply will find.
+ */
+static struct vg_error *check_not_interrupted(const struct vg_session *session)
 {
-	for (size_t i = 0; i < session->areas.count; i++)
-		if (session->areas.patches[i].state != VGA_APPLIED)
-			return true;
-	return session->areas.orphan_count != 0;
+	for (size_t i = 0; i < session->areas.count; i++) {
+		const struct vg_installed *installed = &session->areas.patches[i];
+
+		if (vg_installed_is_linked(installed) && installed->state != VGA_APPLIED)
+			return vg_error_new(VG_REFUSED,
+					    "an interrupted run has left patch %s half done in "
+					    "process %d; the next apply or revert recovers that, "
+					    "check again then",
+					    vg_installed_name(installed), session->target.pid);
+		if (installed->state == VGA_APPLIED)
+			continue;
+		vg_result_note(session->result,
+			       "an interrupted run has left memory of patch %s behind; apply "
+			       "gives it back first",
+			       vg_installed_name(installed));
+	}
+	return NULL;
 }
 
 static struct vg_error *check(struct vg_session *session, const struct vg_patch *patch, pid_t pid,
@@ -259,11 +276,7 @@ static struct vg_error *check(struct vg_session *session, const struct vg_patch 
 	bool already;
 
 	VG_TRY(vg_session_open(session, pid, options, result));
-	if (is_interrupted(session))
-		vg_result_note(result,
-			       "an interrupted run has left something behind in process "
-			       "%d; apply recovers it first",
-			       pid);
+	VG_TRY(check_not_interrupted(session));
 	VG_TRY(check_state(session, patch, &already));
 	result->outcome = already ? VG_OUTCOME_ALREADY : VG_OUTCOME_OK;
 	if (already)

@@ -57,13 +57,18 @@ static bool wait_for_interrupt_stop(pid_t tid, struct vg_trace_event *event)
 	return false;
 }
 
-/* Lets a thread go that was not used; a signal that it is about to get is handed on. */
-static void release(pid_t tid, const struct vg_trace_event *event)
+/*
+ * Lets a thread go that was not used; a signal that it is about to get is handed on. A process
+ * whose last thread waits for its tracer to notice its end would look alive for ever.
+ */
+static void release(const struct run *run, pid_t tid, const struct vg_trace_event *event)
 {
 	int signal = vg_trace_is_signal_stop(event) ? event->signal : 0;
 
 	if (event->state == VG_TRACE_STOPPED)
 		ptrace(PTRACE_DETACH, tid, NULL, (void *)(uintptr_t)signal);
+	if (event->state == VG_TRACE_GONE && tid != run->hold.target->pid)
+		vg_trace_reap(tid);
 	/* A thread that still runs is let go when the tracer thread ends. */
 }
 
@@ -125,8 +130,12 @@ static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 	bool seized;
 
 	*held = false;
-	if (!is_candidate(run, tid))
+	if (!is_candidate(run, tid)) {
+		/* It may have ended after an earlier round had seized it. */
+		if (tid != run->hold.target->pid)
+			vg_trace_reap(tid);
 		return NULL;
+	}
 	VG_TRY(seize(run, tid, &seized));
 	if (!seized)
 		return NULL;
@@ -144,7 +153,7 @@ static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 					       &run->hold.target->memory, &run->maps);
 	*held = !run->unfit;
 	if (!*held)
-		release(tid, &event);
+		release(run, tid, &event);
 	run->hold.tid = tid;
 	return NULL;
 }

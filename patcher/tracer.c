@@ -60,6 +60,13 @@ struct vg_error *vg_tracer_run(struct vg_error *(*work)(void *context), void *co
 	return tracer.error;
 }
 
+void vg_trace_reap(pid_t tid)
+{
+	siginfo_t info;
+
+	waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
+}
+
 struct vg_trace_event vg_trace_look(pid_t tid)
 {
 	siginfo_t info = {0};

@@ -43,6 +43,11 @@ struct vg_trace_event {
 struct vg_trace_event vg_trace_look(pid_t tid);
 /* Waits until the thread stops or ends, or `deadline` (vg_clock_now()) passes: RUNNING. */
 struct vg_trace_event vg_trace_wait(pid_t tid, uint64_t deadline);
+/*
+ * Lets the kernel forget a thread that has ended, and which it keeps for its tracer. Not for the
+ * first thread of a process, whose end is its parent's business.
+ */
+void vg_trace_reap(pid_t tid);
 /* Waits for any change of state of a tracee, or `deadline`; may return early. */
 void vg_trace_wait_any(uint64_t deadline);
 

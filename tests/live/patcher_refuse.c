@@ -237,6 +237,7 @@ END_TEST
 struct storm {
 	pid_t pid;
 	volatile bool stop;
+	unsigned delay; /* microseconds */
 };
 
 static void *send_signals(void *argument)
@@ -274,6 +275,89 @@ START_TEST(signals_at_a_high_rate_are_neither_lost_nor_in_the_way)
 }
 END_TEST
 
+static void *stop_and_continue(void *argument)
+{
+	struct storm *storm = argument;
+
+	for (unsigned i = 0; !storm->stop; i++) {
+		kill(storm->pid, SIGSTOP);
+		usleep(50 + i % 7 * 100);
+		kill(storm->pid, SIGCONT);
+		usleep(300 + i % 5 * 400);
+	}
+	kill(storm->pid, SIGCONT);
+	return NULL;
+}
+
+START_TEST(a_process_that_is_stopped_and_continued_all_the_time_stays_whole)
+{
+	struct vg_patch_options options = {.timeout = 0.05};
+	struct storm storm = {0};
+	struct vg_case c;
+	pthread_t sender;
+
+	vg_case_start(&c, "patcher_target", few_threads);
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", both, 2, NULL);
+
+	storm.pid = c.pid;
+	pthread_create(&sender, NULL, stop_and_continue, &storm);
+	for (int i = 0; i < 100; i++) {
+		struct vg_result result;
+		struct vg_error *error = i % 2 ? vg_revert("fix", c.pid, &options, &result)
+					       : vg_apply(patch, c.pid, &options, &result);
+
+		ck_assert_msg(!error, "%s", vg_error_text(error));
+		vg_result_clear(&result);
+	}
+	storm.stop = true;
+	pthread_join(sender, NULL);
+	ck_assert_uint_eq(vg_case_counts(&c).damaged, 0);
+	struct vg_result result;
+
+	ck_assert_ptr_null(
+		vg_revert("fix", c.pid, &(struct vg_patch_options){.timeout = 30}, &result));
+	vg_result_clear(&result);
+	vg_case_expect_answers(&c, 1, 1);
+	vg_case_end(&c);
+}
+END_TEST
+
+static void *kill_later(void *argument)
+{
+	struct storm *storm = argument;
+
+	usleep(storm->delay);
+	kill(storm->pid, SIGKILL);
+	return NULL;
+}
+
+START_TEST(a_target_that_dies_meanwhile_is_an_error_and_no_hang)
+{
+	struct vg_patch_options options = {.timeout = 30};
+
+	for (unsigned i = 0; i < 40; i++) {
+		struct storm storm = {.delay = i * 150};
+		struct vg_result result;
+		struct vg_case c;
+		pthread_t killer;
+
+		vg_case_start(&c, "patcher_target", few_threads);
+		_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+			vg_case_patch(&c, "fix", both, 2, NULL);
+
+		storm.pid = c.pid;
+		pthread_create(&killer, NULL, kill_later, &storm);
+		vg_error_free(vg_apply(patch, c.pid, &options, &result));
+		vg_result_clear(&result);
+		vg_error_free(vg_revert("fix", c.pid, &options, &result));
+		vg_result_clear(&result);
+		pthread_join(killer, NULL);
+		vg_case_end(&c);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("patcher_refuse");
@@ -289,6 +373,8 @@ int main(void)
 	tcase_add_test(tcase, what_is_no_target_is_refused_by_name);
 	tcase_add_test(tcase, memory_that_a_killed_tool_left_without_a_header_is_given_back);
 	tcase_add_test(tcase, signals_at_a_high_rate_are_neither_lost_nor_in_the_way);
+	tcase_add_test(tcase, a_process_that_is_stopped_and_continued_all_the_time_stays_whole);
+	tcase_add_test(tcase, a_target_that_dies_meanwhile_is_an_error_and_no_hang);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }
