@@ -23,7 +23,6 @@ static struct vg_error *read_types(struct vg_patch_build *build, struct vg_pair 
 
 static struct vg_error *check_pair(struct vg_patch_build *build, struct vg_pair *pair)
 {
-	VG_TRY(read_types(build, pair));
 	VG_TRY(vg_safety_check_types(build, pair, pair->pre_types, pair->post_types));
 	return vg_safety_check_data(build, pair);
 }
@@ -55,6 +54,9 @@ static struct vg_error *check_lto(struct vg_patch_build *build, const struct vg_
 
 struct vg_error *vg_safety_check(struct vg_patch_build *build)
 {
+	/* First: every refusal names a line, which the types know. */
+	for (size_t i = 0; i < build->pair_count; i++)
+		VG_TRY(read_types(build, &build->pairs[i]));
 	for (size_t i = 0; i < build->changes.count; i++)
 		VG_TRY(check_lto(build, build->changes.at[i]));
 	for (size_t i = 0; i < build->pair_count; i++)
