@@ -7,6 +7,8 @@
  *   3. read the objects; make the patch of what changed (differ/patch_build.h)
  *   4. write the file, whole
  */
+#include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -173,7 +175,23 @@ static struct vg_error *build_patch(const struct vg_build_request *request, stru
 	return error;
 }
 
-/* A refusal without a place in the source still is a reason. */
+/* A sentence about a place begins with `FILE:LINE: `, as compilers write it. */
+static void note_place(struct vg_reason *reason)
+{
+	size_t length = strcspn(reason->text ?: "", ": ");
+	char *end;
+
+	if (!length || reason->text[length] != ':' ||
+	    !isdigit((unsigned char)reason->text[length + 1]))
+		return;
+	unsigned long line = strtoul(reason->text + length + 1, &end, 10);
+	if (*end != ':' || line > UINT_MAX)
+		return;
+	reason->file = strndup(reason->text, length);
+	reason->line = (unsigned)line;
+}
+
+/* A refusal by no rule (the diff does not apply, a unit does not compile) still is a reason. */
 static void note_refusal(struct vg_build_result *result, const struct vg_error *error)
 {
 	struct vg_reason *reasons;
@@ -185,6 +203,7 @@ static void note_refusal(struct vg_build_result *result, const struct vg_error *
 		return;
 	reasons->rule = vg_error_rule(error);
 	reasons->text = strdup(vg_error_text(error));
+	note_place(reasons);
 	result->reasons = reasons;
 	result->reason_count = reasons->text ? 1 : 0;
 }

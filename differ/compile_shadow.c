@@ -353,9 +353,13 @@ struct vg_error *vg_shadow_add_mirror(struct vg_shadow *shadow, const char *path
 
 bool vg_shadow_maps(const struct vg_shadow *shadow, const char *path)
 {
+	_cleanup_free_ char *parent = vg_path_parent(path);
 	char real[PATH_MAX];
 
-	if (path[0] != '/' || !realpath(path, real))
+	if (path[0] != '/')
+		return false;
+	/* what the diff creates, or renames a file to, is in the shadow only: its folder decides */
+	if (!realpath(path, real) && (!parent || !realpath(parent, real)))
 		return false;
 	for (size_t i = 0; i < shadow->mirrors.count; i++)
 		if (vg_path_is_under(real, shadow->mirrors.items[i]))

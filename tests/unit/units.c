@@ -523,6 +523,18 @@ START_TEST(new_renamed_and_deleted_headers_are_followed)
 }
 END_TEST
 
+START_TEST(a_renamed_unit_is_compiled_under_its_new_name)
+{
+	vg_project_write("rename.diff", "diff --git a/src/other.c b/src/another.c\n"
+					"similarity index 100%\n"
+					"rename from src/other.c\n"
+					"rename to src/another.c\n");
+	compile("rename.diff");
+	ck_assert_str_eq(files(), "src/other.c ");
+	assert_same_code("third", true);
+}
+END_TEST
+
 START_TEST(documentation_is_ignored_with_a_note)
 {
 	vg_project_write("tree/README.md", "hello\n");
@@ -707,6 +719,7 @@ int main(void)
 	tcase_add_test(tcase, an_include_by_absolute_path_of_a_touched_file_is_refused);
 	tcase_add_test(tcase, precompiled_headers_do_not_hide_a_touched_header);
 	tcase_add_test(tcase, new_renamed_and_deleted_headers_are_followed);
+	tcase_add_test(tcase, a_renamed_unit_is_compiled_under_its_new_name);
 	tcase_add_test(tcase, documentation_is_ignored_with_a_note);
 	tcase_add_test(tcase, a_source_that_nothing_compiles_is_refused_by_name);
 	tcase_add_test(tcase, a_unit_of_another_language_is_refused_by_name);
