@@ -15,11 +15,26 @@ static void ranges_lay_out(struct boot *boot, const struct guest_memory *memory)
 
 	range_add(boot, 0, BOOT_BASE_END, BOOT_RANGE_RAM);
 	range_add(boot, BOOT_BASE_END, 0xa0000, BOOT_RANGE_RESERVED);
-	range_add(boot, BOOT_MPTABLE, BOOT_KERNEL_MIN, BOOT_RANGE_RESERVED);
+	range_add(boot, BOOT_ACPI, BOOT_KERNEL_MIN, BOOT_RANGE_RESERVED);
 	range_add(boot, BOOT_KERNEL_MIN, low, BOOT_RANGE_RAM);
 	if (memory->size > low)
 		range_add(boot, GUEST_HIGH_RAM_START, GUEST_HIGH_RAM_START + memory->size - low,
 			  BOOT_RANGE_RAM);
+}
+
+uint8_t boot_checksum(const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+	uint8_t sum = 0;
+
+	for (size_t i = 0; i < size; i++)
+		sum = (uint8_t)(sum + bytes[i]);
+	return (uint8_t)-sum;
+}
+
+uint8_t boot_io_apic_id(unsigned cpus)
+{
+	return cpus < 15 ? (uint8_t)cpus : 0;
 }
 
 static struct vmm_error *protocol_choose(struct boot *boot, const struct options *options)
@@ -54,5 +69,6 @@ struct vmm_error *boot_load(struct boot *boot, struct machine *machine,
 	guest_memory_write(&machine->memory, BOOT_CMDLINE, boot->cmdline, sizeof(boot->cmdline));
 	ranges_lay_out(boot, &machine->memory);
 	VMM_TRY(mptable_write(machine));
+	VMM_TRY(acpi_write(machine));
 	return boot->protocol == BOOT_PVH ? boot_pvh(boot, machine) : boot_linux64(boot, machine);
 }

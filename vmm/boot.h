@@ -7,6 +7,7 @@
  *   0x09000  page tables, 6 pages: identity map of the low 4 GiB
  *   0x10000  command line
  *   0x9fc00  end of base memory
+ *   0xe0000  ACPI tables, the RSDP first
  *   0xf0000  Intel MP floating pointer and configuration table
  *   1 MiB    kernel segments, wherever they want to be
  *   end      initrd, as high as it fits
@@ -27,8 +28,12 @@
 #define BOOT_PML4	UINT64_C(0x9000)
 #define BOOT_CMDLINE	UINT64_C(0x10000)
 #define BOOT_BASE_END	UINT64_C(0x9fc00)
+#define BOOT_ACPI	UINT64_C(0xe0000)
 #define BOOT_MPTABLE	UINT64_C(0xf0000)
 #define BOOT_KERNEL_MIN UINT64_C(0x100000)
+
+#define BOOT_LOCAL_APIC UINT32_C(0xfee00000)
+#define BOOT_IO_APIC	UINT32_C(0xfec00000)
 
 #define BOOT_CMDLINE_MAX 2047 /* what Linux takes, without the final zero */
 #define BOOT_RANGES_MAX	 6
@@ -70,6 +75,15 @@ struct vmm_error *boot_initrd_load(struct boot *boot, const char *path,
 /* boot_pvh.c, boot_linux64.c: the protocol's tables, and vCPU 0's registers at its entry. */
 struct vmm_error *boot_pvh(const struct boot *boot, struct machine *machine) VMM_MUST_CHECK;
 struct vmm_error *boot_linux64(const struct boot *boot, struct machine *machine) VMM_MUST_CHECK;
+
+/* acpi.c: the RSDP is at BOOT_ACPI. */
+struct vmm_error *acpi_write(const struct machine *machine) VMM_MUST_CHECK;
+
+/* What makes all bytes add up to zero. */
+uint8_t boot_checksum(const void *data, size_t size);
+
+/* An id of four bits that no processor has, where there is one. */
+uint8_t boot_io_apic_id(unsigned cpus);
 
 /* mptable.c: Intel MultiProcessor Specification 1.4. */
 struct vmm_error *mptable_write(const struct machine *machine) VMM_MUST_CHECK;

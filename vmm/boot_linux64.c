@@ -52,6 +52,7 @@ static struct vmm_error *params_write(const struct boot *boot, const struct gues
 				.ramdisk_image = (uint32_t)boot->initrd,
 				.ramdisk_size = (uint32_t)boot->initrd_size,
 			},
+		.acpi_rsdp_addr = BOOT_ACPI,
 		.e820_entries = (uint8_t)boot->range_count,
 	};
 	for (unsigned i = 0; i < boot->range_count; i++)

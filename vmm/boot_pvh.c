@@ -26,7 +26,7 @@ struct start_info {
 	uint32_t module_count;
 	uint64_t modules;
 	uint64_t cmdline;
-	uint64_t rsdp; /* 0: no ACPI tables */
+	uint64_t rsdp;
 	uint64_t memory_map;
 	uint32_t memory_map_entries;
 	uint32_t reserved;
@@ -64,6 +64,7 @@ static struct vmm_error *start_info_write(const struct boot *boot,
 				.module_count = boot->initrd_size ? 1 : 0,
 				.modules = BOOT_START_INFO + offsetof(struct start_block, module),
 				.cmdline = BOOT_CMDLINE,
+				.rsdp = BOOT_ACPI,
 				.memory_map =
 					BOOT_START_INFO + offsetof(struct start_block, ranges),
 				.memory_map_entries = boot->range_count,

@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define LOCAL_APIC     UINT32_C(0xfee00000)
-#define IO_APIC	       UINT32_C(0xfec00000)
 #define APIC_VERSION   0x14
 #define IOAPIC_VERSION 0x11
 #define ISA_INTERRUPTS 16
@@ -118,7 +116,7 @@ static void io_apic_add(struct mp_table *table, uint8_t id)
 		.id = id,
 		.version = IOAPIC_VERSION,
 		.flags = 1, /* usable */
-		.address = IO_APIC,
+		.address = BOOT_IO_APIC,
 	};
 
 	entry_add(table, &bus, sizeof(bus));
@@ -154,35 +152,23 @@ static void local_interrupts_add(struct mp_table *table)
 	entry_add(table, &nmi, sizeof(nmi));
 }
 
-/* What makes all bytes add up to zero. */
-static uint8_t checksum(const void *data, size_t size)
-{
-	const uint8_t *bytes = data;
-	uint8_t sum = 0;
-
-	for (size_t i = 0; i < size; i++)
-		sum = (uint8_t)(sum + bytes[i]);
-	return (uint8_t)-sum;
-}
-
 static void table_fill(struct mp_table *table, unsigned cpus)
 {
-	/* An id of four bits that no processor has, where there is one. */
-	uint8_t io_apic = cpus < 15 ? (uint8_t)cpus : 0;
+	uint8_t io_apic = boot_io_apic_id(cpus);
 
 	table->header = (struct mp_header){
 		.signature = {'P', 'C', 'M', 'P'},
 		.revision = 4,
 		.oem = {'V', 'G', 'R', 'A', 'F', 'T', ' ', ' '},
 		.product = {'V', 'G', 'R', 'A', 'F', 'T', '-', 'V', 'M', 'M', ' ', ' '},
-		.local_apic = LOCAL_APIC,
+		.local_apic = BOOT_LOCAL_APIC,
 	};
 	processors_add(table, cpus);
 	io_apic_add(table, io_apic);
 	interrupts_add(table, io_apic);
 	local_interrupts_add(table);
 	table->header.length = (uint16_t)(sizeof(table->header) + table->used);
-	table->header.checksum = checksum(table, table->header.length);
+	table->header.checksum = boot_checksum(table, table->header.length);
 }
 
 struct vmm_error *mptable_write(const struct machine *machine)
@@ -196,7 +182,7 @@ struct vmm_error *mptable_write(const struct machine *machine)
 	};
 
 	table_fill(&table, machine->vcpu_count);
-	pointer.checksum = checksum(&pointer, sizeof(pointer));
+	pointer.checksum = boot_checksum(&pointer, sizeof(pointer));
 	if (!guest_memory_write(&machine->memory, BOOT_MPTABLE, &pointer, sizeof(pointer)) ||
 	    !guest_memory_write(&machine->memory, pointer.table, &table, table.header.length))
 		return vmm_error_new(VMM_EXIT_FAILED, "no memory for the MP table");

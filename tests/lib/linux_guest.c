@@ -17,7 +17,7 @@
 #define READY_MARK     "vg-ready\n"
 
 /* What a kernel without VT-x and AMD-V cannot bear to see (a kernel with drivers built in). */
-#define PARAVIRTUAL_APPEND "acpi=off nopti clearcpuid=smep,smap,fsgsbase,pcid no-kvmapf"
+#define BUILT_IN_APPEND COMMON_APPEND " nopti clearcpuid=smep,smap,fsgsbase,pcid no-kvmapf"
 
 static struct files {
 	char kernel[PATH_MAX];
@@ -97,13 +97,23 @@ const char *vg_linux_guest_why_not(void)
 	return files.why_no_disk[0] ? files.why_no_disk : NULL;
 }
 
+/* Emulated kernel code is slow: a kernel that can do without ACPI boots sooner. */
+static const char *acpi_by_default(void)
+{
+	return files.modules[0] ? "" : "acpi=off";
+}
+
 static struct vg_error *boot(const struct vg_guest_options *options, struct vg_guest **out)
 {
 	struct vg_guest_options own = *options;
+	char append[512];
 
+	snprintf(append, sizeof(append), "%s %s",
+		 files.modules[0] ? COMMON_APPEND : BUILT_IN_APPEND,
+		 options->append ? options->append : acpi_by_default());
 	own.kernel = files.kernel;
 	own.initrd = files.initramfs;
-	own.append = files.modules[0] ? COMMON_APPEND : COMMON_APPEND " " PARAVIRTUAL_APPEND;
+	own.append = append;
 	own.memory_mib = options->memory_mib ? options->memory_mib : DEFAULT_MEMORY;
 	VG_TRY(vg_guest_start(&own, out));
 	return vg_guest_wait_line(*out, READY_MARK);

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -69,6 +70,29 @@ START_TEST(what_linux_wrote_and_flushed_is_on_the_disk)
 }
 END_TEST
 
+/* Debian's kernel looks nowhere else. And ACPI is the only way for Linux to power off. */
+START_TEST(linux_finds_its_disk_and_powers_off_by_acpi)
+{
+	char disk[PATH_MAX];
+	_cleanup_free_ char *devices = NULL;
+	_cleanup_guest_ struct vg_guest *guest = NULL;
+	struct vg_guest_options options = {.disk = disk, .append = "acpi=on"};
+
+	need_linux(__func__);
+	vg_must(vg_ext4_make(disk, DISK_MIB));
+	vg_must(vg_linux_guest_start(&options, &guest));
+	vg_must(vg_linux_guest_must_run(guest, "readlink -f /sys/block/vda/device", &devices));
+	ck_assert_msg(strstr(devices, "/LNRO0005:00/") != NULL, "vda is %s", devices);
+	vg_must(vg_linux_guest_must_run(guest, "mount -t ext4 /dev/vda /mnt", NULL));
+	vg_must(vg_linux_guest_must_run(guest, WRITE_FILES " && umount /mnt", NULL));
+	vg_must(vg_process_send(vg_guest_process(guest), "poweroff -f\n"));
+	vg_must(vg_process_wait_end(vg_guest_process(guest)));
+	ck_assert_int_eq(vg_process_exit_code(vg_guest_process(guest)), 0);
+	vg_must(vg_ext4_check(disk));
+	unlink(disk);
+}
+END_TEST
+
 /* fsync's promise: what was flushed outlives the VMM, without an orderly end. */
 START_TEST(what_linux_flushed_outlives_a_killed_vmm)
 {
@@ -99,6 +123,7 @@ int main(void)
 	tcase_set_timeout(linux_guest, 10 * VG_HANG_SECONDS);
 	tcase_add_test(linux_guest, linux_boots_to_a_shell);
 	tcase_add_test(linux_guest, what_linux_wrote_and_flushed_is_on_the_disk);
+	tcase_add_test(linux_guest, linux_finds_its_disk_and_powers_off_by_acpi);
 	tcase_add_test(linux_guest, what_linux_flushed_outlives_a_killed_vmm);
 	suite_add_tcase(suite, linux_guest);
 	return vg_suite_run(suite);
