@@ -39,12 +39,19 @@ static void place(const struct vg_maps *maps)
 	vg_error_free(error);
 }
 
-/* The kernel writes them so. */
-static bool are_ordered(const struct vg_maps *maps)
+/* The kernel writes them so: whole pages, ascending, the last one [vsyscall]. */
+static bool could_be_real(const struct vg_maps *maps)
 {
-	for (size_t i = 1; i < maps->count; i++)
-		if (maps->maps[i].start < maps->maps[i - 1].end)
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct vg_map *map = &maps->maps[i];
+
+		if (map->start < end || map->start % 4096 || map->end % 4096 ||
+		    map->end > UINT64_C(0xffffffffff601000))
 			return false;
+		end = map->end;
+	}
 	return true;
 }
 
@@ -58,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	vg_error_free(vg_maps_parse(text, &maps));
 	look_up(&maps);
-	if (are_ordered(&maps))
+	if (could_be_real(&maps))
 		place(&maps);
 	vg_maps_clear(&maps);
 	free(text);
