@@ -121,7 +121,7 @@ install: $(B)/vgraft $(B)/vgraft-vmm
 	install -m 644 docs/*.1 $(DESTDIR)$(prefix)/share/man/man1
 
 ALL_C := $(sort $(foreach folder,common differ patcher cli vmm include/vgraft tests/unit tests/lib tests/live \
-	tests/bench tests/fuzz tests/corpus,$(wildcard $(folder)/*.c $(folder)/*.h)) $(wildcard tests/guest/*.[ch]))
+	tests/bench tests/bench/lib tests/fuzz tests/fuzz/lib tests/corpus,$(wildcard $(folder)/*.c $(folder)/*.h)) $(wildcard tests/guest/*.[ch]))
 
 .PHONY: format lint lint-run
 format:
@@ -138,7 +138,7 @@ clean:
 # ---- compile_commands.json: for editors, for clang-tidy, and for `vgraft build` on ourselves
 
 TOOL_SOURCES := $(foreach folder,common differ patcher cli vmm,$(call sources,$(folder)))
-TEST_SOURCES := $(foreach folder,tests/lib tests/unit tests/live tests/bench,$(call sources,$(folder)))
+TEST_SOURCES := $(foreach folder,tests/lib tests/unit tests/live tests/bench tests/bench/lib,$(call sources,$(folder)))
 
 .PHONY: FORCE
 $(B)/compile_commands.json: FORCE

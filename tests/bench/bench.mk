@@ -5,3 +5,6 @@ $(B)/tests/bench/floor/floor: tests/bench/floor/floor.c
 	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o $@ $<
 
 BENCH_PROGRAMS += $(B)/tests/bench/floor/floor
+
+# What the benches share.
+$(BENCH): $(B)/tests/bench/lib/measure.o
