@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <vgraft/differ.h>
+#include <vgraft/rules.h>
 
 #include "cli/list.h"
 #include "cli/report.h"
@@ -154,6 +155,40 @@ static void take_plain_option(struct build_options *options, int option)
 	}
 }
 
+/* A misspelt rule would allow nothing and say nothing. */
+static struct vg_error *check_rules(const struct vg_list *allow)
+{
+	static const char *const rules[] = {
+		VG_RULE_LAYOUT,	      VG_RULE_DATA,	 VG_RULE_REMOVED, VG_RULE_CONSTRUCTOR,
+		VG_RULE_OPS_TABLE,    VG_RULE_SIGNATURE, VG_RULE_ENDLESS, VG_RULE_SHORT_ENTRY,
+		VG_RULE_THREAD_LOCAL, VG_RULE_IFUNC,	 VG_RULE_LTO,	  VG_RULE_AMBIGUOUS,
+		VG_RULE_MISMATCH,     VG_RULE_COMPILER,	 VG_RULE_SECCOMP,
+	};
+
+	for (size_t i = 0; i < allow->count; i++) {
+		size_t rule = 0, count = sizeof(rules) / sizeof(rules[0]);
+
+		while (rule < count && strcmp(rules[rule], allow->items[i]) != 0)
+			rule++;
+		if (rule == count)
+			return vg_error_new(VG_USAGE,
+					    "--allow: there is no rule '%s'; vgraft-build(1) lists "
+					    "them",
+					    allow->items[i]);
+	}
+	return NULL;
+}
+
+static struct vg_error *check_name(const char *name)
+{
+	if (vg_patch_name_is_valid(name))
+		return NULL;
+	return vg_error_new(VG_USAGE,
+			    "'%s' is no name for a patch; use 1 to 63 of A-Z a-z 0-9 . _ + - and "
+			    "begin with none of '.' and '-'",
+			    name);
+}
+
 static struct vg_error *check_required(const struct build_options *options)
 {
 	const struct vg_build_request *request = &options->request;
@@ -168,12 +203,10 @@ static struct vg_error *check_required(const struct build_options *options)
 		return vg_error_new(VG_USAGE, "--name NAME is missing");
 	if (!request->output)
 		return vg_error_new(VG_USAGE, "-o OUT.vgp is missing");
-	if (!vg_patch_name_is_valid(request->name))
-		return vg_error_new(VG_USAGE,
-				    "'%s' is no name for a patch; use 1 to 63 of A-Z a-z 0-9 . _ + "
-				    "- and begin with none of '.' and '-'",
-				    request->name);
-	return NULL;
+	VG_TRY(check_name(request->name));
+	for (size_t i = 0; i < options->depends.count; i++)
+		VG_TRY(check_name(options->depends.items[i]));
+	return check_rules(&options->allow);
 }
 
 static struct vg_error *join_cves(struct build_options *options)
@@ -229,38 +262,6 @@ static int usage_error(struct vg_error *error)
 
 	fputs(usage, stderr);
 	return code;
-}
-
-/* Returns -1 to go on, or an exit code. */
-static int parse(struct build_options *options, int argc, char **argv)
-{
-	struct vg_error *error;
-	int option;
-
-	while ((option = getopt_long(argc, argv, "+o:", long_options, NULL)) != -1) {
-		if (option == OPT_HELP) {
-			fputs(usage, stdout);
-			return VG_DONE;
-		}
-		if (option == '?') {
-			fputs(usage, stderr);
-			return VG_USAGE;
-		}
-		take_plain_option(options, option);
-		error = take_list_option(options, option);
-		if (error)
-			return usage_error(error);
-	}
-	error = check_required(options);
-	if (error)
-		return usage_error(error);
-	error = join_cves(options);
-	if (!error)
-		error = capture(options, argc, argv);
-	if (error)
-		return vg_fail(error);
-	fill_lists(options);
-	return -1;
 }
 
 static json_t *json_functions(const struct vg_build_result *result)
@@ -347,28 +348,68 @@ static void say_success(const struct build_options *options, const struct vg_bui
 			result->functions[i].file, result->functions[i].bytes);
 }
 
-static int run(const struct build_options *options)
+static int fail(struct vg_error *error, struct vg_build_result *result)
+{
+	result->outcome = vg_error_code(error) == VG_REFUSED ? VG_BUILD_REFUSED : VG_BUILD_FAILED;
+	add_error_reason(error, result);
+	return vg_fail(error);
+}
+
+/* What has to be there before the build: the CVEs in one string, the captured commands. */
+static struct vg_error *prepare(struct build_options *options, int argc, char **argv)
+{
+	VG_TRY(join_cves(options));
+	VG_TRY(capture(options, argc, argv));
+	fill_lists(options);
+	return NULL;
+}
+
+static int run(struct build_options *options, int argc, char **argv)
 {
 	struct vg_build_result result = {0};
-	struct vg_error *error = vg_build(&options->request, &result);
+	struct vg_error *error = prepare(options, argc, argv);
 	int code = VG_DONE;
 
+	if (!error)
+		error = vg_build(&options->request, &result);
 	for (size_t i = 0; i < result.note_count; i++)
 		vg_say("note: %s", result.notes[i]);
 	if (result.temp)
 		vg_say("the private build directory was kept: %s", result.temp);
-	if (error) {
-		result.outcome =
-			vg_error_code(error) == VG_REFUSED ? VG_BUILD_REFUSED : VG_BUILD_FAILED;
-		add_error_reason(error, &result);
-		code = vg_fail(error);
-	} else {
+	if (error)
+		code = fail(error, &result);
+	else
 		say_success(options, &result);
-	}
 	if (options->json && vg_print_json(json_build(options, &result)))
 		code = VG_FAILED;
 	vg_build_result_clear(&result);
 	return code;
+}
+
+/* Returns -1 to go on, or an exit code. */
+static int parse(struct build_options *options, int argc, char **argv)
+{
+	struct vg_error *error;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+o:", long_options, NULL)) != -1) {
+		if (option == OPT_HELP) {
+			fputs(usage, stdout);
+			return VG_DONE;
+		}
+		if (option == '?') {
+			fputs(usage, stderr);
+			return VG_USAGE;
+		}
+		take_plain_option(options, option);
+		error = take_list_option(options, option);
+		if (error)
+			return usage_error(error);
+	}
+	error = check_required(options);
+	if (error)
+		return usage_error(error);
+	return -1;
 }
 
 int vg_verb_build(int argc, char **argv)
@@ -376,5 +417,5 @@ int vg_verb_build(int argc, char **argv)
 	_cleanup_(options_clear) struct build_options options = {0};
 	int code = parse(&options, argc, argv);
 
-	return code >= 0 ? code : run(&options);
+	return code >= 0 ? code : run(&options, argc, argv);
 }

@@ -286,6 +286,22 @@ static int inspect(const struct inspect_options *options, const struct vg_patch 
 	return vg_print_json(object);
 }
 
+static int fail(const struct inspect_options *options, struct vg_error *error)
+{
+	json_t *object;
+
+	if (options->json) {
+		object = json_object();
+		json_object_set_new(object, "file", vg_json_text(options->path));
+		json_object_set_new(
+			object, "result",
+			json_string(vg_error_code(error) == VG_REFUSED ? "refused" : "failed"));
+		json_object_set_new(object, "reason", vg_json_text(vg_error_text(error)));
+		vg_print_json(object);
+	}
+	return vg_fail(error);
+}
+
 int vg_verb_inspect(int argc, char **argv)
 {
 	struct inspect_options options = {0};
@@ -296,6 +312,6 @@ int vg_verb_inspect(int argc, char **argv)
 		return code;
 	struct vg_error *error = vg_patch_open(options.path, &patch);
 	if (error)
-		return vg_fail(error);
+		return fail(&options, error);
 	return inspect(&options, patch);
 }

@@ -26,6 +26,6 @@ int vg_patch_verb(int argc, char **argv, const char *usage, vg_target_verb verb)
 		return code;
 	struct vg_error *error = open_and_select(&targets, &patch, &pids, &count);
 	if (error)
-		return vg_fail(error);
+		return vg_targets_fail(&targets, error);
 	return vg_targets_run(&targets, pids, count, verb, patch, patch);
 }

@@ -145,7 +145,7 @@ json_t *vg_json_result(const struct vg_result *result, const struct vg_patch *pa
 {
 	json_t *object = json_object();
 
-	json_object_set_new(object, "pid", json_integer(result->pid));
+	json_object_set_new(object, "pid", result->pid ? json_integer(result->pid) : json_null());
 	json_object_set_new(object, "patch", vg_json_text(result->patch));
 	json_object_set_new(object, "result", json_string(vg_outcome_word(result->outcome)));
 	json_object_set_new(object, "reason", vg_json_text(result->reason));

@@ -46,6 +46,6 @@ int vg_verb_revert(int argc, char **argv)
 		return code;
 	struct vg_error *error = select_targets(&targets, &pids, &count);
 	if (error)
-		return vg_fail(error);
+		return vg_targets_fail(&targets, error);
 	return vg_targets_run(&targets, pids, count, revert, (void *)targets.subject, NULL);
 }

@@ -50,6 +50,23 @@ static json_t *json_applied(const struct vg_applied *applied)
 	return object;
 }
 
+/* What could not be looked at has no state; the reason says why. */
+static json_t *json_failure(pid_t pid, const struct vg_error *error)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "pid", json_integer(pid));
+	json_object_set_new(object, "exe", json_null());
+	json_object_set_new(object, "build_id", json_null());
+	json_object_set_new(object, "patch", json_null());
+	json_object_set_new(object, "state", json_null());
+	json_object_set_new(object, "functions", json_array());
+	json_object_set_new(object, "result",
+			    json_string(vg_error_code(error) == VG_REFUSED ? "refused" : "failed"));
+	json_object_set_new(object, "reason", vg_json_text(vg_error_text(error)));
+	return object;
+}
+
 static void print_applied(const struct vg_applied *applied)
 {
 	const struct vg_patch *patch = applied->object;
@@ -67,6 +84,8 @@ static int report_one(const struct status_options *options, pid_t pid)
 	struct vg_error *error = vg_status_read(pid, &status);
 	int code = VG_DONE;
 
+	if (error && options->json)
+		vg_print_json(json_failure(pid, error));
 	if (error)
 		return vg_fail(error);
 	if (status.count == 0 && options->pid_texts.count)

@@ -92,19 +92,60 @@ void vg_targets_clear(struct vg_targets *targets)
 	vg_list_clear(&targets->pid_texts);
 }
 
+static enum vg_outcome outcome_of(enum vg_code code)
+{
+	switch (code) {
+	case VG_REFUSED:
+		return VG_OUTCOME_REFUSED;
+	case VG_BUSY:
+		return VG_OUTCOME_BUSY;
+	default:
+		return VG_OUTCOME_FAILED;
+	}
+}
+
 /* An error of the call becomes a result, so that every target has its line. */
+static void note_error(const struct vg_error *error, struct vg_result *result)
+{
+	result->outcome = outcome_of(vg_error_code(error));
+	result->rule = vg_error_rule(error);
+	free(result->reason);
+	result->reason = strdup(vg_error_text(error));
+}
+
 static enum vg_code take_error(struct vg_error *error, struct vg_result *result)
 {
 	enum vg_code code = vg_error_code(error);
 
-	result->outcome = code == VG_REFUSED ? VG_OUTCOME_REFUSED
-			  : code == VG_BUSY  ? VG_OUTCOME_BUSY
-					     : VG_OUTCOME_FAILED;
-	result->rule = vg_error_rule(error);
-	free(result->reason);
-	result->reason = strdup(vg_error_text(error));
+	note_error(error, result);
 	vg_error_free(error);
 	return code;
+}
+
+/* `pid` 0: no process is known. */
+static void print_failure(pid_t pid, const struct vg_error *error)
+{
+	struct vg_result result = {.pid = pid};
+
+	note_error(error, &result);
+	vg_print_json(vg_json_result(&result, NULL));
+	vg_result_clear(&result);
+}
+
+int vg_targets_fail(const struct vg_targets *targets, struct vg_error *error)
+{
+	pid_t *pids = NULL;
+	size_t count = 0;
+
+	if (targets->json) {
+		vg_error_free(vg_list_pids(&targets->pid_texts, &pids, &count));
+		for (size_t i = 0; i < count; i++)
+			print_failure(pids[i], error);
+		if (count == 0)
+			print_failure(0, error);
+		free(pids);
+	}
+	return vg_fail(error);
 }
 
 static enum vg_code run_one(const struct vg_targets *targets, pid_t pid, vg_target_verb verb,

@@ -26,6 +26,12 @@ struct vg_targets {
 int vg_targets_parse(struct vg_targets *targets, int argc, char **argv);
 void vg_targets_clear(struct vg_targets *targets);
 
+/*
+ * Nothing was done to any target: with --json each one named has its object all the same, or one
+ * without a process if none is known. Takes the error, returns its exit code.
+ */
+int vg_targets_fail(const struct vg_targets *targets, struct vg_error *error);
+
 /* Does the verb to one process; fills the result in any case. */
 typedef struct vg_error *(*vg_target_verb)(void *context, pid_t pid,
 					   const struct vg_patch_options *options,

@@ -169,6 +169,9 @@ START_TEST(a_wrong_command_line_is_exit_2_with_a_sentence)
 		"build --source . --diff d --target t --name '' -o o",
 		"build --source . --diff d,,e --target t --name n -o o",
 		"build --source . --diff d --target t --name n -o o --cve ,",
+		"build --source . --diff d --target t --name n -o o --allow layuot",
+		"build --source . --diff d --target t --name n -o o --allow data,",
+		"build --source . --diff d --target t --name n -o o --depends a/b",
 		"build --source . --diff d --target t --name n -o o --depends ''",
 		"build --source . --diff d --target t --name n -o o --allow layout,",
 		"build --source . --diff d --target t --name n -o o --frobnicate",
@@ -344,7 +347,16 @@ static void expect_damage(const char *line, size_t where)
 	ck_assert_msg(count_lines(answer.err) == 1 && strstr(answer.err, "damaged.vgp"),
 		      "byte %zu, vgraft %s: not one sentence that names the file: '%s'", where,
 		      line, answer.err);
-	ck_assert_str_eq(answer.out, "");
+	/* with --json the refusal is an object as well; else stdout stays empty */
+	if (!strstr(line, "--json")) {
+		ck_assert_str_eq(answer.out, "");
+		return;
+	}
+	json_t *object = json_loads(answer.out, JSON_REJECT_DUPLICATES, NULL);
+	ck_assert_msg(object && count_lines(answer.out) == 1, "vgraft %s: %s", line, answer.out);
+	ck_assert_str_eq(json_string_value(json_object_get(object, "result")), "refused");
+	ck_assert_ptr_nonnull(json_string_value(json_object_get(object, "reason")));
+	json_decref(object);
 }
 
 START_TEST(a_truncated_object_is_refused_with_one_sentence)
@@ -406,6 +418,8 @@ START_TEST(a_damaged_object_is_refused_by_every_verb_before_any_process_is_looke
 	expect_damage("check damaged.vgp --pid 999999999", count / 2);
 	expect_damage("apply damaged.vgp --pid 999999999", count / 2);
 	expect_damage("apply damaged.vgp --all", count / 2);
+	expect_damage("check --json damaged.vgp --pid 999999999", count / 2);
+	expect_damage("apply --json damaged.vgp --all", count / 2);
 }
 END_TEST
 
