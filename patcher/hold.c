@@ -19,6 +19,7 @@
 #include "patcher/tracer.h"
 
 #define SUSPEND_SECCOMP	 (1 << 21) /* PTRACE_O_SUSPEND_SECCOMP */
+#define SEIZE_ATTEMPTS	 25
 #define STOP_WAIT	 (100 * VG_MILLISECOND)
 #define MAX_XSTATE_BYTES (64u << 10)
 #define MAX_SIGNALS	 64 /* that a thread may take before it stands still */
@@ -106,12 +107,30 @@ static bool has_shadow_stack(const struct run *run, pid_t tid)
 	return vg_task_read_status(run->hold.target->proc, tid, &status) && status.shadow_stack;
 }
 
+/*
+ * Once in some thousand runs on a loaded host SEIZE said EPERM about a thread that nobody traced a
+ * moment later: somebody's detaching was not over. Nobody is held yet, so it is asked again before
+ * it is believed.
+ */
+static bool seize_patiently(pid_t tid, uintptr_t options)
+{
+	for (int i = 0; i < SEIZE_ATTEMPTS; i++) {
+		if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options) == 0)
+			return true;
+		if (errno != EPERM)
+			return false;
+		vg_clock_sleep(2 * VG_MILLISECOND);
+	}
+	errno = EPERM;
+	return false;
+}
+
 static struct vg_error *seize(const struct run *run, pid_t tid, bool *seized)
 {
 	uintptr_t options =
 		PTRACE_O_TRACESYSGOOD | (run->options->suspend_seccomp ? SUSPEND_SECCOMP : 0);
 
-	*seized = ptrace(PTRACE_SEIZE, tid, NULL, (void *)options) == 0;
+	*seized = seize_patiently(tid, options);
 	if (*seized || errno == ESRCH || !is_candidate(run, tid))
 		return NULL;
 	if (run->options->suspend_seccomp)
