@@ -2,9 +2,10 @@
 /*
  * The command line: the user's words, with ours before a "--" (what is behind it belongs to init).
  * Every guest is told where its disks are, although one that reads ACPI tables finds them there: we
- * cannot know which does (acpi=off, or no ACPI built in). Linux probes a disk that it hears of twice
- * once; for the second time it logs that the registers are taken (EBUSY), and goes on. A Linux guest also gets what it cannot find out on a
- * machine without firmware tables, unless the user said something about it.
+ * cannot know which does (acpi=off, or no ACPI built in). Linux probes a disk that it hears of
+ * twice once; for the second time it logs that the registers are taken (EBUSY), and goes on. A
+ * Linux guest also gets what it cannot find out on a machine without firmware tables, unless the
+ * user said something about it.
  */
 #include "vmm/boot.h"
 #include "vmm/machine.h"
