@@ -171,8 +171,15 @@ END_TEST
 
 static void need_root(const char *test)
 {
+	int code;
+
 	if (geteuid() != 0)
 		vg_test_skip_at(test, "only root can take /dev/kvm away");
+	/* In a chroot, or a container without CAP_SYS_ADMIN, root cannot either. */
+	vg_must(vg_process_run((const char *const[]){"unshare", "--mount", "true", NULL}, &code,
+			       NULL));
+	if (code != 0)
+		vg_test_skip_at(test, "no mount namespace can be made here to take /dev/kvm away");
 }
 
 START_TEST(a_host_without_kvm_is_named)
