@@ -39,6 +39,17 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* A full disk or a closed pipe behind stdout must not pass for success. */
+static int check_output(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	if (code != VG_DONE)
+		return code;
+	fprintf(stderr, "vgraft: cannot write to standard output\n");
+	return VG_FAILED;
+}
+
 /* getopt(3) begins its sentences with argv[0]: let it say which command speaks. */
 static int run_verb(const struct verb *verb, int argc, char **argv)
 {
@@ -46,7 +57,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 
 	snprintf(speaker, sizeof(speaker), "vgraft %s", verb->name);
 	argv[0] = speaker;
-	return verb->run(argc, argv);
+	return check_output(verb->run(argc, argv));
 }
 
 int main(int argc, char **argv)
