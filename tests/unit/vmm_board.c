@@ -134,7 +134,7 @@ START_TEST(cmos_tells_the_memory_and_the_processors)
 {
 	ck_assert_uint_eq(cell(0x15) | cell(0x16) << 8, 640);
 	ck_assert_uint_eq(cell(0x30) | cell(0x31) << 8, UINT16_MAX);
-	ck_assert_uint_eq(cell(0x34) | cell(0x35) << 8, 240u * 16);
+	ck_assert_uint_eq(cell(0x34) | cell(0x35) << 8, (uint64_t)240 * 16);
 	ck_assert_uint_eq(cell(0x5f), 2);
 	ck_assert_uint_eq(cell(0x0d), 0x80);
 	ck_assert_uint_eq(cell(0x0a) & 0x80, 0);
