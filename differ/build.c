@@ -167,8 +167,9 @@ static struct vg_error *build_patch(const struct vg_build_request *request, stru
 	VG_TRY(check_request(request));
 	VG_TRY(vg_target_open(arena, request->target, request->symbols, target));
 	VG_TRY(note_build_id(*target, result));
-	VG_TRY(vg_units_compile(request, &units));
-	error = vg_build_from_units(request, &units, *target, arena, result);
+	error = vg_units_compile(request, &units);
+	if (!error)
+		error = vg_build_from_units(request, &units, *target, arena, result);
 	if (request->keep_temp && units.directory)
 		result->temp = strdup(units.directory);
 	vg_units_clear(&units, request->keep_temp);

@@ -52,7 +52,7 @@ struct vg_units {
  * Reads the diffs, finds the units that they reach, compiles each pre and post in a private
  * directory. VG_USAGE: a file is missing or unreadable. VG_REFUSED: the diff does not apply or a
  * unit does not compile; the sentence names file and line (the compiler's first error).
- * On failure the private directory is gone (unless keep_temp) and *units is empty.
+ * On failure the private directory is gone and *units is empty, but with keep_temp for its name.
  */
 VG_MUST_CHECK struct vg_error *vg_units_compile(const struct vg_build_request *request,
 						struct vg_units *units);

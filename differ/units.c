@@ -295,8 +295,11 @@ struct vg_error *vg_units_compile(const struct vg_build_request *request, struct
 	units->plan = plan;
 	error = compile_plan(plan, units);
 	if (error) {
+		char *kept = request->keep_temp && plan->directory ? strdup(plan->directory) : NULL;
+
 		units->count += units->units != NULL; /* the one that was being filled */
 		vg_units_clear(units, request->keep_temp);
+		units->directory = kept;
 	} else {
 		plan->request = NULL;
 	}
@@ -331,6 +334,15 @@ static void leave_directory(const char *directory, bool keep)
 		vg_remove_tree(directory);
 }
 
+/* Who looks at the one directory finds the other by this, a help that may be missing. */
+static void link_shadows(const struct vg_unit_plan *plan)
+{
+	_cleanup_free_ char *path = vg_format("%s/shadows", plan->directory);
+
+	if (path)
+		(void)!symlink(plan->links, path);
+}
+
 void vg_units_clear(struct vg_units *units, bool keep)
 {
 	for (size_t i = 0; units->units && i < units->count; i++)
@@ -340,6 +352,8 @@ void vg_units_clear(struct vg_units *units, bool keep)
 	free_list(units->touched, units->touched_count);
 	free(units->directory);
 	if (units->plan) {
+		if (keep && units->plan->directory && units->plan->links)
+			link_shadows(units->plan);
 		leave_directory(units->plan->directory, keep);
 		leave_directory(units->plan->links, keep);
 		free_plan(units->plan);
