@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
@@ -17,6 +18,7 @@
 
 #define MAX_THREADS  64
 #define MAX_SEEN     4096
+#define MAX_MESSAGES 65536
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 
 /* A thread of the command that is between entry and exit of a system call. */
@@ -31,14 +33,17 @@ struct seen {
 	unsigned count;
 };
 
-static void run_command(const char *const argv[])
+static void run_command(const char *const argv[], int messages)
 {
 	int null = open("/dev/null", O_RDWR);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(null, 0);
 	dup2(null, 1);
-	dup2(null, 2);
+	dup2(messages, 2);
+	/* The leak check of a SAN=1 build cannot run in a traced process, and says so with exit 1.
+	 */
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	execv(argv[0], (char *const *)argv);
 	_exit(127);
@@ -120,16 +125,26 @@ static void follow(pid_t pid, vg_killer_choice *choice, void *context, struct vg
 	}
 }
 
+static char *read_messages(int fd)
+{
+	char *text = calloc(1, MAX_MESSAGES);
+
+	ck_assert_ptr_nonnull(text);
+	ck_assert_int_ge(pread(fd, text, MAX_MESSAGES - 1, 0), 0);
+	return text;
+}
+
 void vg_killer_run(const char *const argv[], vg_killer_choice *choice, void *context,
 		   struct vg_killer *killer)
 {
+	int messages = memfd_create("messages", MFD_CLOEXEC);
 	int status;
 	pid_t pid = fork();
 
 	*killer = (struct vg_killer){0};
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0)
-		run_command(argv);
+		run_command(argv, messages);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFSTOPPED(status));
 	ptrace(PTRACE_SETOPTIONS, pid, NULL,
@@ -137,10 +152,13 @@ void vg_killer_run(const char *const argv[], vg_killer_choice *choice, void *con
 				   PTRACE_O_EXITKILL));
 	ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
 	follow(pid, choice, context, killer);
+	killer->messages = read_messages(messages);
+	close(messages);
 }
 
 void vg_killer_clear(struct vg_killer *killer)
 {
 	free(killer->calls);
+	free(killer->messages);
 	*killer = (struct vg_killer){0};
 }

@@ -18,7 +18,8 @@ struct vg_killer {
 	struct vg_killer_call *calls; /* those that were made, the last is the one killed at */
 	size_t count;
 	bool killed;
-	int code; /* exit code, if it was not killed */
+	int code;	/* exit code, if it was not killed */
+	char *messages; /* what it wrote to standard error */
 };
 
 /* True for the call to kill at. `nth` counts all calls from 1. */

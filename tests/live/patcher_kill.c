@@ -237,7 +237,7 @@ START_TEST(a_killed_recovery_leaves_old_or_new_and_the_next_verb_recovers)
 	start(&k);
 	vg_case_picture(&k.c, &original);
 	run(&k, "apply", NULL, NULL, &plain);
-	ck_assert_int_eq(plain.code, 0);
+	ck_assert_msg(plain.code == 0, "exit code %d: %s", plain.code, plain.messages);
 	vg_case_must_revert(&k.c, "fix");
 	for (unsigned store = 0; store < 6; store++)
 		kill_recovery(&k, plain.count, store, &original);
