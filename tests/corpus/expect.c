@@ -11,7 +11,7 @@
 
 static const char *const type_words[] = {
 	[TYPE_PIE] = "pie",	  [TYPE_NOPIE] = "nopie",   [TYPE_STATIC] = "static",
-	[TYPE_SHARED] = "shared", [TYPE_PLUGIN] = "plugin",
+	[TYPE_SHARED] = "shared", [TYPE_PLUGIN] = "plugin", [TYPE_STATIC_PIE] = "static-pie",
 };
 
 const char *target_type_word(enum target_type type)
@@ -112,7 +112,7 @@ static struct vg_error *take_key(struct expect *expect, const char *key, const c
 		{"target-cc", &expect->target_cc}, {"target-cflags", &expect->target_cflags},
 		{"outside", &expect->outside},	   {"strip", &expect->strip},
 		{"matrix", &expect->matrix},	   {"pending", &expect->pending},
-		{"twin", &expect->twin.diff},
+		{"rebuild", &expect->rebuild},	   {"twin", &expect->twin.diff},
 	};
 	char **text = find_text(keys, sizeof(keys) / sizeof(keys[0]), key);
 
@@ -254,6 +254,7 @@ void expect_clear(struct expect *expect)
 	free(expect->strip);
 	free(expect->matrix);
 	free(expect->pending);
+	free(expect->rebuild);
 	change_clear(&expect->change);
 	change_clear(&expect->twin);
 	*expect = (struct expect){0};

@@ -13,7 +13,7 @@
 
 #define EXPECT_MAX_PROBES 16
 
-enum target_type { TYPE_PIE, TYPE_NOPIE, TYPE_STATIC, TYPE_SHARED, TYPE_PLUGIN };
+enum target_type { TYPE_PIE, TYPE_NOPIE, TYPE_STATIC, TYPE_SHARED, TYPE_PLUGIN, TYPE_STATIC_PIE };
 
 struct probe {
 	char *question, *answer;
@@ -45,6 +45,7 @@ struct expect {
 	char *target_cflags; /* flags of the target that the compdb does not show */
 	char *outside;	     /* units that are missing in the compdb */
 	char *strip;	     /* what strip(1) takes from the target: "all", "debug", "split" */
+	char *rebuild;	     /* "yes": a second build must give the same bytes */
 	int threads;	     /* 0: not checked */
 	int exit;
 	char *matrix;  /* words that limit --matrix, see matrix.c; "all": nothing does */

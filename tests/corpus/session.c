@@ -72,6 +72,8 @@ static struct vg_error *patch_live(const struct session *session, const struct v
 	VG_TRY(live_start(live, verbs->workspace->executable, verbs->workspace->out));
 	VG_TRY(live_ask(live, &change->before, "before apply"));
 	VG_TRY(verb_build(verbs, change));
+	if (session->expect->rebuild)
+		VG_TRY(verb_rebuild(verbs, change));
 	VG_TRY(verb_inspect(verbs, change));
 	if (change_is_busy(change)) {
 		VG_TRY(try_in_vain(verbs, change, live));

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/text_file.h"
 #include "tests/corpus/run.h"
 
 struct answer {
@@ -237,6 +238,23 @@ struct vg_error *verb_build(const struct verbs *verbs, const struct change *chan
 	if (strcmp(before, after) != 0)
 		return vg_error_new(VG_FAILED, "build: the source tree was touched");
 	return expect_build(verbs, answer.json, change);
+}
+
+struct vg_error *verb_rebuild(const struct verbs *verbs, const struct change *change)
+{
+	_cleanup_free_ char *path = NULL, *first = NULL, *second = NULL;
+	size_t first_count, second_count;
+	struct verbs again = *verbs;
+
+	if (asprintf(&path, "%s.again", verbs->object) < 0)
+		return vg_error_new(VG_FAILED, "out of memory");
+	again.object = path;
+	VG_TRY(verb_build(&again, change));
+	VG_TRY(vg_text_file_read(verbs->object, &first, &first_count));
+	VG_TRY(vg_text_file_read(path, &second, &second_count));
+	if (first_count != second_count || memcmp(first, second, first_count) != 0)
+		return vg_error_new(VG_FAILED, "build: the same inputs gave other bytes");
+	return NULL;
 }
 
 struct vg_error *verb_inspect(const struct verbs *verbs, const struct change *change)

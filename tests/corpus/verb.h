@@ -23,6 +23,8 @@ struct verbs {
 
 /* Builds the change, expects what it promises. */
 VG_MUST_CHECK struct vg_error *verb_build(const struct verbs *verbs, const struct change *change);
+/* Builds it once more: the same inputs give the same bytes. */
+VG_MUST_CHECK struct vg_error *verb_rebuild(const struct verbs *verbs, const struct change *change);
 VG_MUST_CHECK struct vg_error *verb_inspect(const struct verbs *verbs, const struct change *change);
 /* check, apply, revert: expects `result` and the exit code that belongs to it. */
 VG_MUST_CHECK struct vg_error *verb_process(const struct verbs *verbs, const char *verb, pid_t pid,

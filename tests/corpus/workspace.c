@@ -58,6 +58,7 @@ static void add_type_flags(struct arguments *arguments, enum target_type type)
 {
 	switch (type) {
 	case TYPE_PIE:
+	case TYPE_STATIC_PIE:
 		arguments_add(arguments, "-fPIE");
 		break;
 	case TYPE_NOPIE:
@@ -150,8 +151,9 @@ static struct vg_error *link_target(const struct workspace *workspace, const str
 				    const struct arguments *units)
 {
 	static const char *const flags[] = {
-		[TYPE_PIE] = "-pie",	   [TYPE_NOPIE] = "-no-pie",  [TYPE_STATIC] = "-static",
-		[TYPE_SHARED] = "-shared", [TYPE_PLUGIN] = "-shared",
+		[TYPE_PIE] = "-pie",	   [TYPE_NOPIE] = "-no-pie",
+		[TYPE_STATIC] = "-static", [TYPE_SHARED] = "-shared",
+		[TYPE_PLUGIN] = "-shared", [TYPE_STATIC_PIE] = "-static-pie",
 	};
 	_cleanup_(arguments_clear) struct arguments link = {0};
 
