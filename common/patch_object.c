@@ -281,8 +281,8 @@ static bool is_unwind_valid(const struct vg_patch *patch, const struct vgp_unwin
 static bool is_hook_valid(const struct vg_patch *patch, const struct vgp_hook *hook)
 {
 	return hook->when >= VGP_PRE_APPLY && hook->when <= VGP_POST_REVERT &&
-	       is_text_index(patch, hook->segment) && is_string(patch, hook->name) &&
-	       is_inside(&patch->segments[hook->segment], hook->offset, 1);
+	       is_text_index(patch, hook->segment) && is_string(patch, hook->name) && hook->bytes &&
+	       is_inside(&patch->segments[hook->segment], hook->offset, hook->bytes);
 }
 
 static struct vg_error *check_records(const struct vg_patch *patch, const char *origin)

@@ -151,10 +151,6 @@ static struct vg_error *check_request(const struct vg_build_request *request)
 				    "\"%s\" cannot be the name of a patch: 1 to 63 letters, "
 				    "digits and ._+-, not starting with . or -",
 				    request->name);
-	if (request->hook_count)
-		return vg_error_new(VG_REFUSED,
-				    "hooks are not supported yet; build without --hooks %s",
-				    request->hooks[0]);
 	return NULL;
 }
 
@@ -168,6 +164,8 @@ static struct vg_error *build_patch(const struct vg_build_request *request, stru
 	VG_TRY(vg_target_open(arena, request->target, request->symbols, target));
 	VG_TRY(note_build_id(*target, result));
 	error = vg_units_compile(request, &units);
+	if (!error)
+		error = vg_units_add_hooks(request, &units);
 	if (!error)
 		error = vg_build_from_units(request, &units, *target, arena, result);
 	if (request->keep_temp && units.directory)

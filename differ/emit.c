@@ -261,6 +261,18 @@ static void emit_variables(struct emission *e)
 	}
 }
 
+static void emit_hooks(struct emission *e)
+{
+	for (size_t i = 0; i < e->build->hooks.count; i++) {
+		struct vgp_hook hook;
+		const char *name;
+
+		vg_hook_record(e->build->hooks.at[i], &hook, &name);
+		hook.name = string(e, name);
+		vg_patch_writer_add(e->writer, VGP_HOOKS, &hook, 1);
+	}
+}
+
 static bool report_part(struct vg_built_function *function, const char *name)
 {
 	char **parts = realloc(function->parts, (function->part_count + 1) * sizeof(*parts));
@@ -322,6 +334,7 @@ struct vg_error *vg_emit(struct vg_patch_build *build, const struct vg_image *im
 	emit_imports(&e);
 	emit_relocs(&e);
 	emit_variables(&e);
+	emit_hooks(&e);
 	VG_TRY(vg_patch_writer_finish(
 		writer, build->flags | (build->request->replace ? VGP_REPLACE : 0), bytes, count));
 	return report_functions(&e);

@@ -118,7 +118,7 @@ struct vg_patch_build {
 	VG_LIST(struct vg_piece *) pieces;
 	VG_LIST(struct vg_piece *) queue; /* pieces whose fixes are still to be made */
 	VG_LIST(struct vg_import) imports;
-	VG_LIST(struct vg_item *) hooks; /* functions of hook files, by when - 1 */
+	VG_LIST(struct vg_item *) hooks; /* functions that the patcher calls */
 	uint16_t flags;			 /* enum vgp_header_flags */
 };
 
@@ -180,6 +180,11 @@ VG_MUST_CHECK struct vg_error *vg_slot_for(struct vg_patch_build *build, struct 
 					   const struct vg_reach *reach, struct vg_piece **slot);
 VG_MUST_CHECK struct vg_error *vg_stub_for(struct vg_patch_build *build, struct vg_item *item,
 					   const struct vg_reach *reach, struct vg_piece **stub);
+
+/* hook.c: finds the hooks and makes their pieces; looks at what they call, once all is resolved. */
+VG_MUST_CHECK struct vg_error *vg_hooks_take(struct vg_patch_build *build);
+VG_MUST_CHECK struct vg_error *vg_hooks_check(struct vg_patch_build *build);
+void vg_hook_record(const struct vg_item *item, struct vgp_hook *hook, const char **name);
 
 /* entry.c */
 VG_MUST_CHECK struct vg_error *vg_entry_displace(struct vg_patch_build *build,

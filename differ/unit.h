@@ -67,4 +67,8 @@ void vg_units_clear(struct vg_units *units, bool keep);
 VG_MUST_CHECK struct vg_error *vg_units_compile_extra(struct vg_units *units, const char *file,
 						      char **object);
 
+/* units_hooks.c: the files of --hooks become units behind the others, all of them new. */
+VG_MUST_CHECK struct vg_error *vg_units_add_hooks(const struct vg_build_request *request,
+						  struct vg_units *units);
+
 #endif

@@ -7,7 +7,8 @@
  *  3. Plan: the areas, complete, in the tool's memory.
  *  4. Map them in the target (one thread held), header first: journal MAPPED.
  *  5. Write the content, read it back: journal READY. Entries' pages made private.
- *  6. The stop: all threads safe, then switch on (switch.h): ARMING, switch word, APPLIED.
+ *  6. The stop: all threads safe, then pre-apply hooks (journal PRE_APPLY; a veto ends it), then
+ *     switch on (switch.h): ARMING, switch word, then post-apply hooks (POST_APPLY), APPLIED.
  *  7. If there was no safe point, or anything went wrong: unmap what 4 mapped.
  *
  * A check makes 1 to 3 and a stop without a commit, and writes nothing.
@@ -19,6 +20,7 @@
 #include "common/cleanup.h"
 #include "common/patch_object.h"
 #include "patcher/chain.h"
+#include "patcher/hook.h"
 #include "patcher/install.h"
 #include "patcher/plan.h"
 #include "patcher/quiesce.h"
@@ -38,10 +40,6 @@ static bool is_same_patch(const struct vg_installed *installed, const struct vg_
 /* What this patcher can't do yet is said before anything is touched. */
 static struct vg_error *check_supported(const struct vg_patch *patch)
 {
-	if (patch->hook_count)
-		return vg_error_new(VG_REFUSED,
-				    "patch %s has hooks, which this vgraft does not run yet",
-				    vg_patch_name(patch));
 	if (patch->header->flags & VGP_REPLACE)
 		return vg_error_new(VG_REFUSED,
 				    "patch %s replaces all others (--replace), which this vgraft "
@@ -130,13 +128,48 @@ static struct vg_error *check_state(struct vg_session *session, const struct vg_
 struct commit {
 	const struct vg_memory *memory;
 	const struct vg_plan *plan;
+	struct vg_hooks hooks;
 };
+
+/*
+ * The journal goes back to READY only if no thread can be in a hook any more; otherwise recovery
+ * waits for it.
+ */
+static struct vg_error *run_pre_hooks(struct commit *commit)
+{
+	uint64_t primary = commit->plan->areas[VG_PRIMARY_MODULE].address;
+	struct vg_error *error;
+
+	if (!vg_hooks_has(commit->plan->patch, VGP_PRE_APPLY))
+		return NULL;
+	VG_TRY(vg_switch_compare(commit->memory, commit->plan));
+	VG_TRY(vg_switch_state(commit->memory, primary, VGA_PRE_APPLY));
+	error = vg_hooks_run_pre(&commit->hooks, VGP_PRE_APPLY);
+	if (error && vg_error_code(error) == VG_FAILED)
+		return error;
+
+	struct vg_error *undo = vg_switch_state(commit->memory, primary, VGA_READY);
+
+	if (error)
+		vg_error_free(undo);
+	return error ?: undo;
+}
 
 static struct vg_error *switch_on(void *context)
 {
-	const struct commit *commit = context;
+	struct commit *commit = context;
+	const struct vg_patch *patch = commit->plan->patch;
+	bool has_post = vg_hooks_has(patch, VGP_POST_APPLY);
 
-	return vg_switch_on(commit->memory, commit->plan);
+	if (patch->hook_count)
+		VG_TRY(vg_hooks_can_run(&commit->hooks));
+	VG_TRY(run_pre_hooks(commit));
+	VG_TRY(vg_switch_on(commit->memory, commit->plan, has_post ? VGA_POST_APPLY : VGA_APPLIED));
+	if (!has_post)
+		return NULL;
+	vg_hooks_run_post(&commit->hooks, VGP_POST_APPLY);
+	return vg_switch_state(commit->memory, commit->plan->areas[VG_PRIMARY_MODULE].address,
+			       VGA_APPLIED);
 }
 
 static struct vg_error *do_nothing(void *context)
@@ -157,6 +190,8 @@ static struct vg_error *stop(struct vg_session *session, const struct vg_plan *p
 					  .context = &commit};
 
 	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->areas, &ranges));
+	VG_TRY(vg_hooks_prepare(session, plan->patch, plan->segments, &commit.hooks));
+	request.hooks = &commit.hooks.stop;
 	request.ranges = ranges.ranges;
 	request.range_count = ranges.count;
 	return vg_quiesce(session, &request, once);

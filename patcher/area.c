@@ -131,11 +131,11 @@ static struct vg_error *read_object(const struct vg_memory *memory, const struct
 
 /*
  * Until READY the content may be incomplete, and nothing leads to it: the header is enough to unmap
- * it. The same goes for a patch that is disarmed.
+ * it. The same goes for a patch that is disarmed. Hooks are found in the content.
  */
 static bool is_content_needed(const struct vg_installed *installed)
 {
-	return vg_installed_is_linked(installed);
+	return vg_installed_is_linked(installed) || vg_installed_may_run_hook(installed);
 }
 
 static struct vg_error *read_content(const struct vg_memory *memory, struct vg_installed *installed)

@@ -71,6 +71,10 @@ VG_MUST_CHECK struct vg_error *vg_area_check_functions(const struct vg_area *are
 uint64_t vg_area_function_address(const struct vg_area *area, size_t i);
 /* Entries lead to it: its functions are part of chains. */
 bool vg_installed_is_linked(const struct vg_installed *installed);
+/* The journal says that hooks were being run: one may still be at it. */
+bool vg_installed_may_run_hook(const struct vg_installed *installed);
+/* Address of a TEXT segment of the object. */
+uint64_t vg_installed_text(const struct vg_installed *installed, uint32_t segment);
 static inline const char *vg_installed_name(const struct vg_installed *installed)
 {
 	return installed->areas[0].header.name;

@@ -33,7 +33,7 @@ static const char *check_identity(const struct vga_header *header)
 	if (header->area_bytes < sizeof(*header) || header->area_bytes % PAGE ||
 	    header->area_bytes > UINT32_MAX || header->area_address > (1ull << 47))
 		return "size";
-	if (header->state < VGA_MAPPED || header->state > VGA_DISARMED)
+	if (header->state < VGA_MAPPED || header->state > VGA_POST_REVERT)
 		return "state";
 	if (header->switch_word > 1)
 		return "switch word";
@@ -138,5 +138,22 @@ uint64_t vg_area_function_address(const struct vg_area *area, size_t i)
 bool vg_installed_is_linked(const struct vg_installed *installed)
 {
 	return installed->state == VGA_ARMING || installed->state == VGA_APPLIED ||
-	       installed->state == VGA_REVERTING;
+	       installed->state == VGA_REVERTING || installed->state == VGA_POST_APPLY ||
+	       installed->state == VGA_PRE_REVERT;
+}
+
+bool vg_installed_may_run_hook(const struct vg_installed *installed)
+{
+	return installed->state >= VGA_PRE_APPLY && installed->state <= VGA_POST_REVERT;
+}
+
+uint64_t vg_installed_text(const struct vg_installed *installed, uint32_t segment)
+{
+	uint32_t module = installed->object->segments[segment].module;
+
+	for (size_t i = 0; i < installed->area_count; i++)
+		if (installed->areas[i].header.module == module)
+			return installed->areas[i].header.area_address +
+			       installed->areas[i].header.text_offset;
+	return 0;
 }

@@ -104,6 +104,19 @@ struct vg_error *vg_ranges_revert(const struct vg_installed *installed, struct v
 	return NULL;
 }
 
+struct vg_error *vg_ranges_hooks(const struct vg_installed *installed, struct vg_ranges *ranges)
+{
+	const struct vg_patch *object = installed->object;
+
+	for (size_t i = 0; object && i < object->hook_count; i++) {
+		const struct vgp_hook *hook = &object->hooks[i];
+
+		VG_TRY(add(ranges, vg_installed_text(installed, hook->segment) + hook->offset,
+			   hook->bytes, vg_patch_string(object, hook->name), false));
+	}
+	return NULL;
+}
+
 /* The .eh_frame of an area, as the object says. */
 static void set_unwind(const struct vg_installed *installed, const struct vga_header *header,
 		       struct vg_code_area *area)

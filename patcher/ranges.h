@@ -27,6 +27,9 @@ VG_MUST_CHECK struct vg_error *vg_ranges_apply(const struct vg_patch *patch, con
 /* Reverting: all stubs and all of TEXT. */
 VG_MUST_CHECK struct vg_error *vg_ranges_revert(const struct vg_installed *installed,
 						struct vg_ranges *ranges);
+/* The hooks of a patch, for which recovery waits: their own code is on the stack while they run. */
+VG_MUST_CHECK struct vg_error *vg_ranges_hooks(const struct vg_installed *installed,
+					       struct vg_ranges *ranges);
 /* The areas of all patches, for unwinding through them; *areas is owned by the caller. */
 VG_MUST_CHECK struct vg_error *vg_ranges_code_areas(const struct vg_areas *all,
 						    struct vg_code_area **areas, size_t *count);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "patcher/hook.h"
 #include "patcher/install.h"
 #include "patcher/quiesce.h"
 #include "patcher/ranges.h"
@@ -13,23 +14,100 @@
 struct commit {
 	struct vg_session *session;
 	struct vg_installed *installed;
+	struct vg_hooks hooks;
+	uint64_t *segments;
+	bool was_applied; /* switched off by a revert: post-revert hooks run */
 };
 
+static void clear_commit(struct commit *commit)
+{
+	free(commit->segments);
+}
+
+/* Addresses of the TEXT segments, where hooks lie. */
+static struct vg_error *prepare_hooks(struct commit *commit)
+{
+	const struct vg_patch *object = commit->installed->object;
+
+	if (!object || !object->hook_count)
+		return NULL;
+	commit->segments = calloc(object->segment_count, sizeof(*commit->segments));
+	if (!commit->segments)
+		return vg_error_new(VG_FAILED, "out of memory for the hooks of a patch");
+	for (size_t i = 0; i < object->segment_count; i++)
+		if (object->segments[i].kind == VGP_TEXT)
+			commit->segments[i] = vg_installed_text(commit->installed, (uint32_t)i);
+	return vg_hooks_prepare(commit->session, object, commit->segments, &commit->hooks);
+}
+
+static struct vg_error *set_state(struct commit *commit, enum vga_state state)
+{
+	return vg_switch_state(&commit->session->target.memory,
+			       commit->installed->areas[0].header.area_address, state);
+}
+
+/* A run that was killed in its post-apply hooks, or before them, is followed by them again. */
 static struct vg_error *finish_on(void *context)
 {
 	struct commit *commit = context;
+	enum vga_state state = commit->installed->state;
+	bool has_post = (state == VGA_ARMING || state == VGA_POST_APPLY) &&
+			vg_hooks_has(commit->installed->object, VGP_POST_APPLY);
 
-	return vg_switch_finish_on(&commit->session->target.memory, commit->installed);
+	if (has_post)
+		VG_TRY(vg_hooks_can_run(&commit->hooks));
+	VG_TRY(vg_switch_finish_on(&commit->session->target.memory, commit->installed,
+				   has_post ? VGA_POST_APPLY : VGA_APPLIED));
+	if (!has_post)
+		return NULL;
+	vg_hooks_run_post(&commit->hooks, VGP_POST_APPLY);
+	return set_state(commit, VGA_APPLIED);
+}
+
+/* After a veto the patch stays applied. */
+static struct vg_error *run_pre_revert(struct commit *commit)
+{
+	struct vg_error *error;
+
+	if (!vg_hooks_has(commit->installed->object, VGP_PRE_REVERT))
+		return NULL;
+	VG_TRY(set_state(commit, VGA_PRE_REVERT));
+	error = vg_hooks_run_pre(&commit->hooks, VGP_PRE_REVERT);
+	if (!error || vg_error_code(error) == VG_FAILED)
+		return error;
+	vg_error_free(set_state(commit, VGA_APPLIED));
+	return error;
+}
+
+static struct vg_error *switch_by_state(struct commit *commit, enum vga_state off)
+{
+	const struct vg_memory *memory = &commit->session->target.memory;
+	struct vg_areas *areas = &commit->session->areas;
+
+	if (commit->installed->on)
+		return vg_switch_off(memory, commit->installed, areas, off);
+	if (vg_installed_is_linked(commit->installed))
+		return vg_switch_finish_off(memory, commit->installed, areas, off);
+	/* Killed in a hook before arming, or after everything was restored. */
+	return set_state(commit, off);
 }
 
 static struct vg_error *switch_off(void *context)
 {
 	struct commit *commit = context;
-	const struct vg_memory *memory = &commit->session->target.memory;
+	bool has_post =
+		commit->was_applied && vg_hooks_has(commit->installed->object, VGP_POST_REVERT);
 
-	if (!commit->installed->on)
-		return vg_switch_finish_off(memory, commit->installed, &commit->session->areas);
-	return vg_switch_off(memory, commit->installed, &commit->session->areas);
+	if (has_post ||
+	    (commit->installed->on && vg_hooks_has(commit->installed->object, VGP_PRE_REVERT)))
+		VG_TRY(vg_hooks_can_run(&commit->hooks));
+	if (commit->installed->on)
+		VG_TRY(run_pre_revert(commit));
+	VG_TRY(switch_by_state(commit, has_post ? VGA_POST_REVERT : VGA_DISARMED));
+	if (!has_post)
+		return NULL;
+	vg_hooks_run_post(&commit->hooks, VGP_POST_REVERT);
+	return set_state(commit, VGA_DISARMED);
 }
 
 /* The entries of a patch, which are about to be written. */
@@ -55,9 +133,15 @@ static struct vg_error *stop_and_switch_off(struct vg_session *session,
 	_cleanup_(vg_ranges_clear) struct vg_ranges ranges = {0};
 	_cleanup_free_ struct vg_code_area *areas = NULL;
 	_cleanup_free_ uint64_t *entries = NULL;
-	struct commit commit = {.session = session, .installed = installed};
-	struct vg_stop_request request = {.commit = switch_off, .context = &commit};
+	_cleanup_(clear_commit) struct commit commit = {
+		.session = session,
+		.installed = installed,
+		.was_applied = installed->on || installed->state == VGA_REVERTING ||
+			       installed->state == VGA_POST_REVERT};
+	struct vg_stop_request request = {
+		.commit = switch_off, .context = &commit, .hooks = &commit.hooks.stop};
 
+	VG_TRY(prepare_hooks(&commit));
 	VG_TRY(list_entries(installed, &entries, &request.entry_count));
 	VG_TRY(vg_ranges_revert(installed, &ranges));
 	VG_TRY(vg_ranges_patch_areas(installed, &areas, &request.area_count));
@@ -84,16 +168,30 @@ struct vg_error *vg_take_out(struct vg_session *session, struct vg_installed *in
 	return vg_session_look(session);
 }
 
+/* Nothing leads there, and no thread was sent there to run a hook. */
 static bool is_unreachable(const struct vg_installed *installed)
 {
-	return !vg_installed_is_linked(installed);
+	return !vg_installed_is_linked(installed) && !vg_installed_may_run_hook(installed);
+}
+
+/* The new code runs; a hook that a killed run began must be over before the patch is settled. */
+static struct vg_error *complete(struct vg_session *session, struct vg_installed *installed)
+{
+	_cleanup_(vg_ranges_clear) struct vg_ranges ranges = {0};
+	_cleanup_(clear_commit) struct commit commit = {.session = session, .installed = installed};
+	struct vg_stop_request request = {
+		.commit = finish_on, .context = &commit, .hooks = &commit.hooks.stop};
+
+	VG_TRY(prepare_hooks(&commit));
+	if (vg_installed_may_run_hook(installed))
+		VG_TRY(vg_ranges_hooks(installed, &ranges));
+	request.ranges = ranges.ranges;
+	request.range_count = ranges.count;
+	return vg_quiesce(session, &request, false);
 }
 
 static struct vg_error *recover_one(struct vg_session *session, struct vg_installed *installed)
 {
-	struct commit commit = {.session = session, .installed = installed};
-	struct vg_stop_request request = {.commit = finish_on, .context = &commit};
-
 	session->result->recovered = true;
 	if (is_unreachable(installed)) {
 		vg_result_note(session->result,
@@ -112,7 +210,7 @@ static struct vg_error *recover_one(struct vg_session *session, struct vg_instal
 	vg_result_note(session->result,
 		       "an interrupted run had left patch %s switched on; it was completed",
 		       vg_installed_name(installed));
-	VG_TRY(vg_quiesce(session, &request, false));
+	VG_TRY(complete(session, installed));
 	return vg_session_look(session);
 }
 

@@ -4,8 +4,9 @@
  *
  *  1. Open, lock, look, recover.
  *  2. May it come out? Not while a patch that depends on it is applied.
- *  3. The stop: nobody in the patch's code or stubs; switch off (switch.h): REVERTING, switch word,
- *     out of the chains, DISARMED.
+ *  3. The stop: nobody in the patch's code or stubs; pre-revert hooks (journal PRE_REVERT; a veto
+ *     ends it); switch off (switch.h): REVERTING, switch word, out of the chains, post-revert hooks
+ *     (POST_REVERT), DISARMED.
  *  4. Unmap (one thread held). Look that the areas are gone.
  *
  * Order among patches does not matter: a patch in the middle of a chain hands what is below it to

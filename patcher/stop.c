@@ -131,6 +131,8 @@ static struct vg_error *inspect_and_commit(struct attempt *attempt)
 		attempt->report->outcome = VG_STOP_UNSAFE;
 		return NULL;
 	}
+	if (attempt->request->hooks)
+		attempt->request->hooks->threads = &attempt->threads;
 	VG_TRY(attempt->request->commit(attempt->request->context));
 	attempt->report->outcome = VG_STOP_DONE;
 	return NULL;
@@ -182,7 +184,9 @@ static struct vg_error *run_attempt(void *argument)
 		error = inspect_and_commit(attempt);
 	vg_stop_threads_resume(&attempt->threads);
 	if (attempt->threads.began)
-		attempt->report->pause = vg_clock_now() - attempt->threads.began;
+		attempt->report->pause =
+			vg_clock_now() - attempt->threads.began -
+			(attempt->request->hooks ? attempt->request->hooks->nanoseconds : 0);
 	attempt->report->threads = vg_stop_threads_stopped(&attempt->threads);
 	if (!error && attempt->report->outcome == VG_STOP_BUSY)
 		explain_busy(attempt);

@@ -35,6 +35,8 @@
 #include "patcher/target.h"
 #include "patcher/task.h"
 
+struct vg_stop_hooks;
+
 enum vg_stop_outcome {
 	VG_STOP_DONE,	/* the commit was made */
 	VG_STOP_UNSAFE, /* a thread or coroutine is in the way */
@@ -60,6 +62,14 @@ struct vg_stop_request {
 	/* With all threads stopped and safe. After an error the target must be as it was. */
 	struct vg_error *(*commit)(void *context);
 	void *context;
+	/* For commits that run hooks, or NULL: the standing threads, and the time hooks took. */
+	struct vg_stop_hooks *hooks;
+};
+
+struct vg_stop_threads;
+struct vg_stop_hooks {
+	struct vg_stop_threads *threads; /* set for the commit */
+	uint64_t nanoseconds;		 /* not counted in the pause */
 };
 
 struct vg_stop_report {

@@ -99,7 +99,19 @@ static struct vg_error *arm_all(const struct vg_memory *memory, const struct vg_
 	return for_each(memory, plan, arm_entry);
 }
 
-struct vg_error *vg_switch_on(const struct vg_memory *memory, const struct vg_plan *plan)
+struct vg_error *vg_switch_state(const struct vg_memory *memory, uint64_t primary,
+				 enum vga_state state)
+{
+	return store_state(memory, primary, state);
+}
+
+struct vg_error *vg_switch_compare(const struct vg_memory *memory, const struct vg_plan *plan)
+{
+	return for_each(memory, plan, compare_entry);
+}
+
+struct vg_error *vg_switch_on(const struct vg_memory *memory, const struct vg_plan *plan,
+			      enum vga_state on)
 {
 	uint64_t primary = plan->areas[VG_PRIMARY_MODULE].address;
 	struct vg_error *error;
@@ -118,7 +130,7 @@ struct vg_error *vg_switch_on(const struct vg_memory *memory, const struct vg_pl
 		return error;
 	}
 	VG_TRY(store_plan_slots(memory, plan));
-	return store_state(memory, primary, VGA_APPLIED);
+	return store_state(memory, primary, on);
 }
 
 static struct vg_error *store_installed_slots(const struct vg_memory *memory,
@@ -139,10 +151,10 @@ static uint64_t primary_address(const struct vg_installed *installed)
 }
 
 struct vg_error *vg_switch_finish_on(const struct vg_memory *memory,
-				     const struct vg_installed *installed)
+				     const struct vg_installed *installed, enum vga_state on)
 {
 	VG_TRY(store_installed_slots(memory, installed, true));
-	return store_state(memory, primary_address(installed), VGA_APPLIED);
+	return store_state(memory, primary_address(installed), on);
 }
 
 /* Does the entry lead to this patch? Then it is the newest of the chain. */
@@ -209,21 +221,21 @@ static struct vg_error *unlink_function(const struct vg_memory *memory,
 
 struct vg_error *vg_switch_finish_off(const struct vg_memory *memory,
 				      const struct vg_installed *installed,
-				      const struct vg_areas *areas)
+				      const struct vg_areas *areas, enum vga_state off)
 {
 	for (size_t a = 0; a < installed->area_count; a++)
 		for (size_t i = 0; i < installed->areas[a].header.function_count; i++)
 			VG_TRY(unlink_function(memory, &installed->areas[a].functions[i], areas));
-	return store_state(memory, primary_address(installed), VGA_DISARMED);
+	return store_state(memory, primary_address(installed), off);
 }
 
 struct vg_error *vg_switch_off(const struct vg_memory *memory, const struct vg_installed *installed,
-			       const struct vg_areas *areas)
+			       const struct vg_areas *areas, enum vga_state off)
 {
 	uint64_t primary = primary_address(installed);
 
 	VG_TRY(store_state(memory, primary, VGA_REVERTING));
 	VG_TRY(store_installed_slots(memory, installed, false));
 	VG_TRY(store_switch(memory, primary, false));
-	return vg_switch_finish_off(memory, installed, areas);
+	return vg_switch_finish_off(memory, installed, areas, off);
 }

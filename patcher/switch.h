@@ -21,18 +21,29 @@
 #include "patcher/memory.h"
 #include "patcher/plan.h"
 
-/* Turns on what `plan` has written. After an error before the commit everything is as it was. */
+/* Do the entries still hold what they are expected to hold? Step 1 alone, for before the hooks. */
+VG_MUST_CHECK struct vg_error *vg_switch_compare(const struct vg_memory *memory,
+						 const struct vg_plan *plan);
+/* The journal alone. */
+VG_MUST_CHECK struct vg_error *vg_switch_state(const struct vg_memory *memory, uint64_t primary,
+					       enum vga_state state);
+/* `on` is APPLIED, or POST_APPLY when there are hooks to run first; `off` is likewise DISARMED, or
+ * POST_REVERT.
+ *
+ * Turns on what `plan` has written. After an error before the commit everything is as it was. */
 VG_MUST_CHECK struct vg_error *vg_switch_on(const struct vg_memory *memory,
-					    const struct vg_plan *plan);
+					    const struct vg_plan *plan, enum vga_state on);
 /* Steps 5 and 6: the switch word says new already. */
 VG_MUST_CHECK struct vg_error *vg_switch_finish_on(const struct vg_memory *memory,
-						   const struct vg_installed *installed);
+						   const struct vg_installed *installed,
+						   enum vga_state on);
 VG_MUST_CHECK struct vg_error *vg_switch_off(const struct vg_memory *memory,
 					     const struct vg_installed *installed,
-					     const struct vg_areas *areas);
+					     const struct vg_areas *areas, enum vga_state off);
 /* Steps 4 and 5: the switch word says old already. */
 VG_MUST_CHECK struct vg_error *vg_switch_finish_off(const struct vg_memory *memory,
 						    const struct vg_installed *installed,
-						    const struct vg_areas *areas);
+						    const struct vg_areas *areas,
+						    enum vga_state off);
 
 #endif

@@ -41,6 +41,12 @@
  *                 switch 0: old code runs; entries being restored      -> disarm, DISARMED
  *   DISARMED    no entry leads here; unmapped when nobody can be in it -> unmap
  *
+ * Around hooks, if the patch has any of that kind (a thread may still run one):
+ *   PRE_APPLY   pre-apply hooks run; no entry armed        -> wait for the hook, DISARMED, unmap
+ *   POST_APPLY  new code runs everywhere; hooks run        -> wait, run them again, APPLIED
+ *   PRE_REVERT  new code runs everywhere; hooks run        -> wait, APPLIED
+ *   POST_REVERT no entry leads here; hooks run             -> wait, run them again, DISARMED
+ *
  * What the arrow says is what the next apply or revert does first when it finds the area so
  * (recovery); status reports APPLIED areas as `applied` and all others as `interrupted`.
  * An area whose mapping exists but whose header was never written is an anonymous read-execute
@@ -67,6 +73,10 @@ enum vga_state {
 	VGA_APPLIED = 4,
 	VGA_REVERTING = 5,
 	VGA_DISARMED = 6,
+	VGA_PRE_APPLY = 7,
+	VGA_POST_APPLY = 8,
+	VGA_PRE_REVERT = 9,
+	VGA_POST_REVERT = 10,
 };
 
 struct vga_header {

@@ -214,11 +214,17 @@ enum vgp_hook_when {
 	VGP_POST_REVERT = 4,
 };
 
+/*
+ * A function without arguments that returns two words (rax, rdx): the second is the verdict of a
+ * pre hook. It stays on the stack until the hook is done.
+ */
 struct vgp_hook {
 	uint32_t when;	  /* enum vgp_hook_when */
 	uint32_t segment; /* index of a TEXT segment */
 	uint32_t offset;  /* of the function */
+	uint32_t bytes;	  /* of the function: a return address in it says that it runs */
 	uint32_t name;
+	uint32_t reserved;
 };
 
 static_assert(sizeof(struct vgp_header) == 64, "written to disk");
@@ -232,6 +238,6 @@ static_assert(sizeof(struct vgp_import) == 24, "written to disk");
 static_assert(sizeof(struct vgp_reloc) == 24, "written to disk");
 static_assert(sizeof(struct vgp_variable) == 24, "written to disk");
 static_assert(sizeof(struct vgp_unwind) == 16, "written to disk");
-static_assert(sizeof(struct vgp_hook) == 16, "written to disk");
+static_assert(sizeof(struct vgp_hook) == 24, "written to disk");
 
 #endif

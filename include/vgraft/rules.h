@@ -20,6 +20,7 @@
 #define VG_RULE_AMBIGUOUS    "ambiguous"    /* more than one candidate, or none, in the target */
 #define VG_RULE_MISMATCH     "mismatch"	    /* source and binary differ */
 #define VG_RULE_COMPILER     "compiler"	    /* another compiler or version made the target */
+#define VG_RULE_HOOK	     "hook"	    /* a hook calls what may block or allocate */
 #define VG_RULE_SECCOMP	     "seccomp"	    /* the target's filters deny a call we need */
 
 #endif

@@ -251,6 +251,7 @@ static void add_extras(const struct part *part)
 		add_reloc(part, 40, VGP_PC32, VGP_BASE_MODULE, 0, 0x7fffffff0000);
 	if (extra->hook) {
 		struct vgp_hook hook = {.when = VGP_PRE_APPLY,
+					.bytes = 8,
 					.name = vg_patch_writer_string(writer, "hook")};
 
 		vg_patch_writer_add(writer, VGP_HOOKS, &hook, 1);

@@ -91,7 +91,7 @@ static void add_references(struct vg_patch_writer *writer)
 		.bytes = 4,
 	};
 	struct vgp_unwind unwind = {.offset = 44, .bytes = 4};
-	struct vgp_hook hook = {.when = VGP_PRE_APPLY, .offset = 32};
+	struct vgp_hook hook = {.when = VGP_PRE_APPLY, .offset = 32, .bytes = 8};
 
 	vg_patch_writer_add(writer, VGP_IMPORTS, &import, 1);
 	vg_patch_writer_add(writer, VGP_RELOCS, relocs, 2);

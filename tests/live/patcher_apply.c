@@ -188,7 +188,6 @@ static const struct {
 } refusals[] = {
 	{"not what patch fix was built for", {.wrong_entry = true}},
 	{"does not reach", {.far_reference = true}},
-	{"hooks", {.hook = true}},
 	{"replaces all others", {.replace = true}},
 	{"depends on patch base", {.depends = "base"}},
 	{"no no_such_function", {.import = "no_such_function"}},

@@ -99,7 +99,7 @@ static const struct {
 	SPOIL(area_bytes, 0x1000),
 	SPOIL(area_bytes, UINT64_MAX & ~0xfffull),
 	SPOIL(state, 0),
-	SPOIL(state, 7),
+	SPOIL(state, VGA_POST_REVERT + 1),
 	SPOIL(state, UINT64_MAX),
 	SPOIL(switch_word, 2),
 	SPOIL(area_count, 0),
