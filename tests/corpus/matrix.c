@@ -42,6 +42,8 @@ static bool is_excluded(const char *matrix, const struct configuration *configur
 	return has_word(matrix, "no") ||
 	       (has_word(matrix, other) && !has_word(matrix, configuration->cc)) ||
 	       (has_word(matrix, "dynamic") && configuration->type == TYPE_STATIC) ||
+	       (has_word(matrix, "relative") &&
+		(configuration->type == TYPE_NOPIE || configuration->type == TYPE_STATIC)) ||
 	       (has_word(matrix, "executable") && configuration->type == TYPE_SHARED) ||
 	       (has_word(matrix, "optimised") && strcmp(configuration->level, "-O0") == 0);
 }
