@@ -50,7 +50,8 @@
  * What the arrow says is what the next apply or revert does first when it finds the area so
  * (recovery); status reports APPLIED areas as `applied` and all others as `interrupted`.
  * An area whose mapping exists but whose header was never written is an anonymous read-execute
- * mapping of which no page was ever touched; recovery unmaps it too.
+ * mapping, placed and sized with our mark (patcher/placement.h), of which no page was ever touched;
+ * recovery unmaps it too.
  *
  * Thread context: everything here is written either before any entry is armed (target running) or
  * with all threads stopped; the exceptions are `state` and `slot`, whose stores are aligned 8-byte
