@@ -114,6 +114,7 @@ struct vg_error *vg_patch_build_run(struct vg_patch_build *build, uint8_t **byte
 	if (build->changes.count)
 		VG_TRY(vg_safety_check_compiler(build));
 	VG_TRY(match_changes(build));
+	VG_TRY(vg_safety_check_folded(build));
 	VG_TRY(vg_safety_check_callers(build));
 	if (!build->changes.count)
 		return NULL;

@@ -17,6 +17,8 @@ VG_MUST_CHECK struct vg_error *vg_safety_check_types(struct vg_patch_build *buil
 /* endless */
 VG_MUST_CHECK struct vg_error *vg_safety_check_endless(struct vg_patch_build *build,
 						       struct vg_change *change, unsigned line);
+/* ambiguous: two functions that the linker folded into one; needs the match of all changes */
+VG_MUST_CHECK struct vg_error *vg_safety_check_folded(struct vg_patch_build *build);
 /* signature; needs the match of all changes */
 VG_MUST_CHECK struct vg_error *vg_safety_check_callers(struct vg_patch_build *build);
 
