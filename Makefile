@@ -99,7 +99,7 @@ check-san: deps
 	@$(MAKE) --no-print-directory SAN=1 check-san-run
 .PHONY: check-san-run
 check-san-run: all $(UNIT) $(LIVE)
-	@VGRAFT_BUILD=$(B) VGRAFT_KILL_STEP=50 tests/run $(UNIT) $(LIVE)
+	@VGRAFT_BUILD=$(B) tests/run $(UNIT) $(LIVE)
 
 .PHONY: demo demo-run
 demo: deps
