@@ -2,40 +2,8 @@
 #include "differ/unwind_table.h"
 
 #include <libdwarf/dwarf.h>
-#include <string.h>
 
-struct reader {
-	const uint8_t *data;
-	uint64_t at, end;
-	bool failed;
-};
-
-static uint64_t read_bytes(struct reader *reader, unsigned count)
-{
-	uint64_t value = 0;
-
-	if (reader->failed || reader->end - reader->at < count) {
-		reader->failed = true;
-		return 0;
-	}
-	memcpy(&value, reader->data + reader->at, count);
-	reader->at += count;
-	return value;
-}
-
-static uint64_t read_leb(struct reader *reader)
-{
-	uint64_t value = 0, byte;
-	unsigned shift = 0;
-
-	do {
-		byte = read_bytes(reader, 1);
-		if (shift < 64)
-			value |= (byte & 0x7f) << shift;
-		shift += 7;
-	} while ((byte & 0x80) && !reader->failed);
-	return value;
-}
+#include "differ/unwind_reader.h"
 
 static unsigned encoded_bytes(uint8_t encoding)
 {
@@ -55,24 +23,25 @@ static unsigned encoded_bytes(uint8_t encoding)
 	}
 }
 
-static void read_augmentation(struct reader *reader, const char *text, struct vg_unwind_cie *cie)
+static void read_augmentation(struct vg_unwind_reader *reader, const char *text,
+			      struct vg_unwind_cie *cie)
 {
-	uint64_t end = read_leb(reader);
+	uint64_t end = vg_unwind_read_leb(reader);
 
 	end += reader->at;
 	cie->has_augmentation = true;
 	for (text++; *text && !reader->failed; text++) {
 		switch (*text) {
 		case 'R':
-			cie->encoding = (uint8_t)read_bytes(reader, 1);
+			cie->encoding = (uint8_t)vg_unwind_read(reader, 1);
 			break;
 		case 'L':
 			cie->has_lsda = true;
-			read_bytes(reader, 1);
+			vg_unwind_read(reader, 1);
 			break;
 		case 'P':
 			cie->has_personality = true;
-			read_bytes(reader, encoded_bytes((uint8_t)read_bytes(reader, 1)));
+			vg_unwind_read(reader, encoded_bytes((uint8_t)vg_unwind_read(reader, 1)));
 			break;
 		case 'S':
 		case 'B':
@@ -87,21 +56,21 @@ static void read_augmentation(struct reader *reader, const char *text, struct vg
 		reader->at = end;
 }
 
-static bool read_cie(struct reader *reader, struct vg_unwind_cie *cie)
+static bool read_cie(struct vg_unwind_reader *reader, struct vg_unwind_cie *cie)
 {
-	uint64_t version = read_bytes(reader, 1);
+	uint64_t version = vg_unwind_read(reader, 1);
 	const char *text = (const char *)reader->data + reader->at;
 
-	while (!reader->failed && read_bytes(reader, 1))
+	while (!reader->failed && vg_unwind_read(reader, 1))
 		;
 	if (reader->failed || (version != 1 && version != 3))
 		return false;
-	cie->code_align = read_leb(reader);
-	read_leb(reader); /* data alignment, signed; its length is the same */
+	cie->code_align = vg_unwind_read_leb(reader);
+	vg_unwind_read_leb(reader); /* data alignment, signed; its length is the same */
 	if (version == 1)
-		read_bytes(reader, 1);
+		vg_unwind_read(reader, 1);
 	else
-		read_leb(reader);
+		vg_unwind_read_leb(reader);
 	if (*text == 'z')
 		read_augmentation(reader, text, cie);
 	else if (*text)
@@ -110,7 +79,7 @@ static bool read_cie(struct reader *reader, struct vg_unwind_cie *cie)
 	return !reader->failed;
 }
 
-static bool read_fde(struct reader *reader, const uint8_t *data, size_t size,
+static bool read_fde(struct vg_unwind_reader *reader, const uint8_t *data, size_t size,
 		     struct vg_unwind_fde *fde)
 {
 	struct vg_unwind_cie cie;
@@ -124,11 +93,11 @@ static bool read_fde(struct reader *reader, const uint8_t *data, size_t size,
 		return false;
 	fde->pointer_bytes = encoded_bytes(cie.encoding);
 	fde->pc_begin_offset = reader->at;
-	read_bytes(reader, fde->pointer_bytes);
+	vg_unwind_read(reader, fde->pointer_bytes);
 	fde->pc_range_offset = reader->at;
-	read_bytes(reader, fde->pointer_bytes);
+	vg_unwind_read(reader, fde->pointer_bytes);
 	if (cie.has_augmentation) {
-		uint64_t skip = read_leb(reader);
+		uint64_t skip = vg_unwind_read_leb(reader);
 
 		if (skip > reader->end - reader->at)
 			return false;
@@ -141,21 +110,21 @@ static bool read_fde(struct reader *reader, const uint8_t *data, size_t size,
 bool vg_unwind_next(const uint8_t *data, size_t size, uint64_t offset, uint64_t *next, bool *is_cie,
 		    struct vg_unwind_cie *cie, struct vg_unwind_fde *fde)
 {
-	struct reader reader = {.data = data, .at = offset, .end = size};
+	struct vg_unwind_reader reader = {.data = data, .at = offset, .end = size};
 
 	if (offset > size)
 		return false;
 
-	uint64_t length = read_bytes(&reader, 4);
+	uint64_t length = vg_unwind_read(&reader, 4);
 
 	if (length == 0xffffffff)
-		length = read_bytes(&reader, 8);
+		length = vg_unwind_read(&reader, 8);
 	if (reader.failed || length < 4 || length > size - reader.at)
 		return false;
 	reader.end = reader.at + length;
 	*next = reader.end;
 
-	uint64_t id_at = reader.at, id = read_bytes(&reader, 4);
+	uint64_t id_at = reader.at, id = vg_unwind_read(&reader, 4);
 
 	*is_cie = !id;
 	if (*is_cie) {
