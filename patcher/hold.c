@@ -145,6 +145,10 @@ static struct vg_error *seize(const struct run *run, pid_t tid, bool *seized)
 /* Steps 1 and 2 for one thread. *held: it stands and is fit. */
 static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 {
+	const struct vg_hold_needs needs = {.memory = &run->hold.target->memory,
+					    .maps = &run->maps,
+					    .restorer = run->hold.gadgets.sigreturn,
+					    .alternate_room = VG_HOLD_ALTERNATE_ROOM};
 	struct vg_trace_event event;
 	bool seized;
 
@@ -168,8 +172,7 @@ static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 	else if (has_shadow_stack(run, tid))
 		run->unfit = "has a shadow stack";
 	else
-		run->unfit = vg_hold_why_unfit(tid, &run->hold.state.regs,
-					       &run->hold.target->memory, &run->maps);
+		run->unfit = vg_hold_why_unfit(tid, &run->hold.state.regs, &needs);
 	*held = !run->unfit;
 	if (!*held)
 		release(run, tid, &event);
