@@ -123,8 +123,9 @@ static int report_all(const struct status_options *options, const pid_t *pids, s
 	return count > 1 && done < count ? VG_PARTIAL : code;
 }
 
-static int write_symbols(const char *path, const pid_t *pids, size_t count)
+static int write_symbols(const struct status_options *options, const pid_t *pids, size_t count)
 {
+	const char *path = options->symbols;
 	_cleanup_free_ uint8_t *bytes = NULL;
 	struct vg_error *error;
 	size_t byte_count;
@@ -138,6 +139,8 @@ static int write_symbols(const char *path, const pid_t *pids, size_t count)
 		vg_say("process %d: no patch is applied; %s was not written", pids[0], path);
 	if (!error && bytes)
 		error = vg_write_file_atomically(path, bytes, byte_count);
+	if (error && options->json)
+		vg_print_json(json_failure(pids[0], error));
 	if (error)
 		return vg_fail(error);
 	if (bytes)
@@ -200,7 +203,7 @@ int vg_verb_status(int argc, char **argv)
 	if (error)
 		return vg_fail(error);
 	if (options.symbols) {
-		code = write_symbols(options.symbols, pids, options.pid_texts.count ? count : 0);
+		code = write_symbols(&options, pids, options.pid_texts.count ? count : 0);
 		if (code != VG_DONE)
 			return code;
 	}

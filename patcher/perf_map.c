@@ -134,7 +134,7 @@ static char *find_line(char *text, const char *line, size_t length)
 /* Has anybody else written there? */
 static bool has_other_lines(const struct map_file *file)
 {
-	for (const char *line = file->text; line && *line;) {
+	for (const char *line = file->text; *line;) {
 		size_t length = strcspn(line, "\n");
 
 		if (length && !is_ours(line, length))
@@ -155,7 +155,7 @@ static struct vg_error *blank(const struct map_file *file, char *line, size_t le
 /* Takes out of `wanted` what stands there already, and out of the file what is not wanted. */
 static struct vg_error *compare(const struct map_file *file, char *wanted)
 {
-	for (char *line = file->text; line && *line;) {
+	for (char *line = file->text; *line;) {
 		size_t length = strcspn(line, "\n");
 		char *next = line + length + (line[length] == '\n');
 		bool ours = is_ours(line, length);

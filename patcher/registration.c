@@ -53,6 +53,7 @@ static struct vg_error *for_each_linked(
 			struct vga_registration registration;
 
 			VG_TRY(read_registration(memory, &installed->areas[a], &registration));
+			/* cppcheck-suppress returnDanglingLifetime; an error holds no pointer */
 			VG_TRY(work(memory, &installed->areas[a], &registration, context));
 		}
 	}

@@ -70,7 +70,7 @@ struct vg_process *vg_unwound_start(void)
 
 void vg_unwound_expect(struct vg_process *process, char letter, const char *key, int value)
 {
-	size_t from = process->output.length, at, end;
+	size_t from = process->output.length, at = from, end;
 	char text[2] = {letter, '\0'}, wanted[64];
 	struct vg_error *error = vg_process_send(process, text);
 

@@ -30,7 +30,6 @@ static struct target start(void)
 
 static void end(struct target *target)
 {
-	unlink(target->map);
 	vg_process_free(target->process);
 }
 

@@ -88,7 +88,7 @@ START_TEST(every_instruction_of_a_stub_has_the_right_frame)
 		    {32, 8}};		/* jmp *new_code */
 	_cleanup_(vg_patch_cleanup) struct vg_patch *patch = make();
 
-	for (unsigned stub = 0; stub < FUNCTIONS; stub++)
+	for (uint64_t stub = 0; stub < FUNCTIONS; stub++)
 		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 			ck_assert_int_eq(cfa_at(STUBS + stub * VG_STUB_BYTES + rows[i].offset),
 					 rows[i].cfa);
