@@ -51,7 +51,7 @@ static void add_run(struct sweep *sweep, uint64_t start, uint64_t end)
 	add_piece(sweep, start, end);
 }
 
-static void list_pages(struct sweep *sweep, int pagemap, uint64_t start, uint64_t end)
+void sweep_list_pages(struct sweep *sweep, int pagemap, uint64_t start, uint64_t end)
 {
 	uint64_t entries[512], run = 0;
 
@@ -98,7 +98,7 @@ static void list_pieces(struct coroutine_search *search, struct sweep *sweep)
 		if (map->end - map->start > COROUTINE_MAP_MAX)
 			search->left_out += map->end - map->start;
 		else
-			list_pages(sweep, pagemap, map->start, map->end);
+			sweep_list_pages(sweep, pagemap, map->start, map->end);
 	}
 }
 

@@ -34,6 +34,9 @@ struct sweep_worker {
 	uint64_t words[SWEEP_BYTES / 8];
 };
 
+/* Adds the pages of [start, end) that have content. Both are page-aligned; `pagemap` is open or -1.
+ */
+void sweep_list_pages(struct sweep *sweep, int pagemap, uint64_t start, uint64_t end);
 /* Takes pieces until there are none; a thread's start routine, given a struct sweep_worker. */
 void *sweep_work(void *worker);
 

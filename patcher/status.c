@@ -76,7 +76,9 @@ static struct vg_error *fill(const struct vg_live_target *target, struct vg_area
 	if (!status->applied)
 		return vg_error_new(VG_FAILED, "out of memory for the status");
 	for (size_t i = 0; i < areas->count; i++)
-		VG_TRY(describe(target, &areas->patches[i], &status->applied[status->count++]));
+		if (areas->patches[i].state != VGA_RETIRED)
+			VG_TRY(describe(target, &areas->patches[i],
+					&status->applied[status->count++]));
 	return NULL;
 }
 

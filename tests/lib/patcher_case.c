@@ -126,6 +126,39 @@ static void add_reloc(const struct part *part, size_t offset, uint8_t type, uint
 	vg_patch_writer_add(part->writer, VGP_RELOCS, &reloc, 1);
 }
 
+static uint64_t symbol_address(const struct part *part, const char *name)
+{
+	return find_symbol(&part->symbols, name)->sym.st_value;
+}
+
+/* leaq variable(%rip), %rax; movq %rax, kept(%rip); movl $value, %eax; ret */
+static size_t put_keeper(const struct part *part, size_t at, size_t i, int value)
+{
+	static const uint8_t code[] = {0x48, 0x8d, 0x05, 0, 0,	  0, 0, 0x48, 0x89, 0x05,
+				       0,    0,	   0,	 0, 0xb8, 0, 0, 0,    0,    0xc3};
+
+	memcpy(part->text + at, code, sizeof(code));
+	memcpy(part->text + at + 15, &value, sizeof(value));
+	add_reloc(part, at + 3, VGP_PC32, VGP_BASE_SEGMENT, part->data_segment,
+		  (int64_t)(4 * i) - 4);
+	add_reloc(part, at + 10, VGP_PC32, VGP_BASE_MODULE, part->module,
+		  (int64_t)symbol_address(part, "kept") - 4);
+	return sizeof(code);
+}
+
+/* subq $8, %rsp; call wait_in_busy; addq $8, %rsp; movl $value, %eax; ret */
+static size_t put_waiter(const struct part *part, size_t at, int value)
+{
+	static const uint8_t code[] = {0x48, 0x83, 0xec, 8,    0xe8, 0, 0, 0, 0,   0x48,
+				       0x83, 0xc4, 8,	 0xb8, 0,    0, 0, 0, 0xc3};
+
+	memcpy(part->text + at, code, sizeof(code));
+	memcpy(part->text + at + 14, &value, sizeof(value));
+	add_reloc(part, at + 5, VGP_PC32, VGP_BASE_MODULE, part->module,
+		  (int64_t)symbol_address(part, "wait_in_busy") - 4);
+	return sizeof(code);
+}
+
 /* movl $value, %eax; ret -- or movl variable(%rip), %eax; ret -- or a call of an import */
 static size_t put_code(const struct part *part, size_t at, size_t i, int value)
 {
@@ -133,6 +166,10 @@ static size_t put_code(const struct part *part, size_t at, size_t i, int value)
 				       0xff, 0x15, 0,	 0, 0,	  0,	0x48, 0x83, 0xc4, 8, 0xc3};
 	uint8_t *text = part->text;
 
+	if (part->extra->keeps)
+		return put_keeper(part, at, i, value);
+	if (part->extra->waits)
+		return put_waiter(part, at, value);
 	if (part->extra->import) {
 		memcpy(text + at, call, sizeof(call));
 		put_pc32(text, at + 7, at + STRING);
@@ -315,7 +352,7 @@ struct vg_patch *vg_case_patch(const struct vg_case *c, const char *name,
 	add_extras(&program);
 	end_part(&program);
 	end_part(&library);
-	if (program.extra->data)
+	if (program.extra->data || program.extra->keeps)
 		add_data(writer, changes, count);
 	return finish(writer, program.extra->replace);
 }

@@ -50,6 +50,8 @@ struct vg_case_extra {
 	bool wrong_entry;    /* expects other bytes at the entry */
 	bool far_reference;  /* a relocation that overflows */
 	bool hook, replace;
+	bool keeps; /* the new code stores in the target's `kept` where its variable lies */
+	bool waits; /* the new code calls wait_in_busy */
 };
 struct vg_patch *vg_case_patch(const struct vg_case *c, const char *name,
 			       const struct vg_case_change *changes, size_t count,

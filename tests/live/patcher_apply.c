@@ -188,7 +188,7 @@ static const struct {
 } refusals[] = {
 	{"not what patch fix was built for", {.wrong_entry = true}},
 	{"does not reach", {.far_reference = true}},
-	{"replaces all others", {.replace = true}},
+	{"can't depend on patch base", {.replace = true, .depends = "base"}},
 	{"depends on patch base", {.depends = "base"}},
 	{"no no_such_function", {.import = "no_such_function"}},
 };

@@ -10,6 +10,8 @@
  *   t  "third RESULT"  what the function of the library returns
  *   f  forks a child that answers `a` once, as "child FIRST SECOND", when it is told `c`
  *   s  from now on threads are born and die all the time: "storm"
+ *   k  "kept VALUE": what the pointer that a patch may have stored leads to, 0 if there is none
+ *   n  forgets that pointer: "forgotten"
  *   b  a thread goes into the function `busy` and stays: "busy"
  *   r  it comes out again: "released RESULT"
  *   e  "interrupted N calls M mixed K state S": EINTRs seen by the waiting threads; calls made by
@@ -62,6 +64,7 @@ __asm__(".text\n"
 static atomic_ulong interrupted, calls, mixed, damaged;
 static int release_pipe[2], never_pipe[2];
 static atomic_int in_busy;
+int *volatile kept; /* a patch stores there where one of its variables lies */
 
 void wait_in_busy(void)
 {
@@ -323,6 +326,13 @@ static void obey(char command)
 			exit(1);
 		pthread_join(vforker, &result);
 		printf("waited\n");
+		break;
+	case 'k':
+		printf("kept %d\n", kept ? *kept : 0);
+		break;
+	case 'n':
+		kept = NULL;
+		printf("forgotten\n");
 		break;
 	case 't':
 		printf("third %d\n", third());
