@@ -104,6 +104,19 @@ static struct vg_error *check_hidden(struct vg_session *session, const struct vg
 			    result->hides[0].patch);
 }
 
+/* What was patched of a module that was unloaded is gone; loaded again, it has the old code. */
+static struct vg_error *check_whole(struct vg_session *session,
+				    const struct vg_installed *installed)
+{
+	if (vg_chain_is_whole(&session->target.memory, &session->areas, installed))
+		return NULL;
+	return vg_error_new(VG_REFUSED,
+			    "patch %s is applied to process %d, but a module that it changed was "
+			    "unloaded since, or changed by somebody else; revert it, and apply it "
+			    "again",
+			    vg_installed_name(installed), session->target.pid);
+}
+
 /* Step 2. *already: there is nothing to do. */
 static struct vg_error *check_state(struct vg_session *session, const struct vg_patch *patch,
 				    bool *already)
@@ -115,7 +128,7 @@ static struct vg_error *check_state(struct vg_session *session, const struct vg_
 	if (installed && vg_installed_is_linked(installed)) {
 		*already = is_same_patch(installed, patch);
 		if (*already)
-			return NULL;
+			return check_whole(session, installed);
 		return vg_error_new(VG_REFUSED,
 				    "another patch named %s is applied to process %d; revert it "
 				    "first, or build this one under another name",

@@ -207,16 +207,17 @@ struct vg_error *vg_switch_finish_on(const struct vg_memory *memory,
 	return store_state(memory, primary_address(installed), on);
 }
 
-/* Does the entry lead to this patch? Then it is the newest of the chain. */
-static struct vg_error *is_armed(const struct vg_memory *memory, const struct vga_function *record,
-				 bool *armed)
+/*
+ * Does the entry lead to this patch? Then it is the newest of the chain. An entry that is gone with
+ * its module (dlclose) leads nowhere.
+ */
+static bool is_armed(const struct vg_memory *memory, const struct vga_function *record)
 {
 	uint8_t now[VGP_JUMP_BYTES], jump[VGP_JUMP_BYTES];
 
-	VG_TRY(vg_memory_read(memory, record->entry, now, sizeof(now)));
-	*armed = vg_stub_entry_jump(record->entry, record->dispatcher, jump) &&
-		 memcmp(now, jump, sizeof(now)) == 0;
-	return NULL;
+	return vg_memory_read_some(memory, record->entry, now, sizeof(now)) == sizeof(now) &&
+	       vg_stub_entry_jump(record->entry, record->dispatcher, jump) &&
+	       memcmp(now, jump, sizeof(now)) == 0;
 }
 
 /*
@@ -259,7 +260,7 @@ static struct vg_error *bypass(const struct vg_memory *memory, const struct vga_
 struct vg_error *vg_switch_disarm(const struct vg_memory *memory, const struct vga_function *record,
 				  bool *was)
 {
-	VG_TRY(is_armed(memory, record, was));
+	*was = is_armed(memory, record);
 	return *was ? restore_entry(memory, record) : NULL;
 }
 

@@ -34,12 +34,15 @@ struct vg_case_counts {
 };
 struct vg_case_counts vg_case_counts(struct vg_case *c);
 
+/* Where a function is. The plugin is what the target loads when it is told. */
+enum vg_case_module { VG_CASE_PROGRAM, VG_CASE_LIBRARY, VG_CASE_PLUGIN };
+
 /* One changed function: returns `value`; `entry` and what it displaces are its first instruction.
  */
 struct vg_case_change {
 	const char *function;
 	int value;
-	bool library; /* it is in libpatcher_library.so, the patch's second module */
+	enum vg_case_module module;
 };
 
 /* What else a patch has. */

@@ -39,11 +39,13 @@ struct scenario {
 	struct answers old, new;
 };
 
-static const struct vg_case_change one[] = {{"first", 2, false}};
-static const struct vg_case_change three[] = {
-	{"first", 2, false}, {"second", 3, false}, {"third", 4, true}};
-static const struct vg_case_change older_three[] = {
-	{"first", 5, false}, {"second", 6, false}, {"third", 7, true}};
+static const struct vg_case_change one[] = {{"first", 2, VG_CASE_PROGRAM}};
+static const struct vg_case_change three[] = {{"first", 2, VG_CASE_PROGRAM},
+					      {"second", 3, VG_CASE_PROGRAM},
+					      {"third", 4, VG_CASE_LIBRARY}};
+static const struct vg_case_change older_three[] = {{"first", 5, VG_CASE_PROGRAM},
+						    {"second", 6, VG_CASE_PROGRAM},
+						    {"third", 7, VG_CASE_LIBRARY}};
 
 enum { APPLY_ONE, APPLY_THREE, REVERT_ONE, REVERT_THREE, REPLACE, SCENARIOS };
 static const struct scenario scenarios[SCENARIOS] = {

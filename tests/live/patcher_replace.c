@@ -12,9 +12,11 @@
 
 static const char *const few_threads[5] = {"1", "1", "1", "1", "1"};
 static const char *const programs[] = {"patcher_target", "patcher_target_fixed"};
-static const struct vg_case_change a_changes[] = {{"first", 2, false}, {"second", 3, false}};
-static const struct vg_case_change b_changes[] = {{"first", 4, false}, {"third", 5, true}};
-static const struct vg_case_change c_changes[] = {{"first", 6, false}};
+static const struct vg_case_change a_changes[] = {{"first", 2, VG_CASE_PROGRAM},
+						  {"second", 3, VG_CASE_PROGRAM}};
+static const struct vg_case_change b_changes[] = {{"first", 4, VG_CASE_PROGRAM},
+						  {"third", 5, VG_CASE_LIBRARY}};
+static const struct vg_case_change c_changes[] = {{"first", 6, VG_CASE_PROGRAM}};
 static const struct vg_case_extra replacing = {.replace = true};
 
 static void expect_all(struct vg_case *c, int first, int second, int third)
@@ -142,7 +144,7 @@ END_TEST
 /* Its memory goes away: nobody may be in it, whatever function the new patch changes. */
 START_TEST(a_thread_in_a_replaced_patch_makes_the_replacing_one_wait)
 {
-	static const struct vg_case_change waits[] = {{"busy", 7, false}};
+	static const struct vg_case_change waits[] = {{"busy", 7, VG_CASE_PROGRAM}};
 	static const struct vg_case_extra waiting = {.waits = true};
 	struct vg_result result;
 	struct three t;

@@ -14,8 +14,8 @@
 #include "tests/lib/suite.h"
 
 static const char *const few_threads[5] = {"1", "1", "1", "1", "1"};
-static const struct vg_case_change change[] = {{"first", 7, false}};
-static const struct vg_case_change other_change[] = {{"second", 8, false}};
+static const struct vg_case_change change[] = {{"first", 7, VG_CASE_PROGRAM}};
+static const struct vg_case_change other_change[] = {{"second", 8, VG_CASE_PROGRAM}};
 static const struct vg_case_extra keeping = {.keeps = true};
 
 static void expect_kept(struct vg_case *c, int value)
