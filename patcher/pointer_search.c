@@ -9,8 +9,12 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
-#include "patcher/coroutine_sweep.h"
+#include "patcher/coroutine.h"
 
+#define PAGE	     ((uint64_t)4096)
+#define PIECE_PAGES  64			 /* that are read in one go */
+#define PRESENT	     (UINT64_C(1) << 63) /* admin-guide/mm/pagemap */
+#define SWAPPED	     (UINT64_C(1) << 62)
 #define RED_ZONE     128  /* System V ABI, 3.2.2 */
 #define BLOCK	     1024 /* bytes that are looked at in one go; pages are whole blocks */
 #define MANGLED_BITS 0x1ffffull
@@ -171,17 +175,43 @@ static void look_at_piece(struct vg_pointer_search *search, uint64_t start, uint
 	search->found = look_at_bytes(search, buffer, got, start);
 }
 
-static void look_at_map(struct vg_pointer_search *search, const struct vg_map *map, int pagemap,
-			struct sweep *sweep, uint8_t *buffer)
+/* Pages with content. Without an answer every page has to be taken for one. */
+static void read_pagemap(int pagemap, uint64_t start, uint64_t *entries, size_t count)
 {
-	uint64_t live = live_start(search, map);
+	if (pread(pagemap, entries, 8 * count, (off_t)(start / PAGE * 8)) != (ssize_t)(8 * count))
+		memset(entries, 0xff, 8 * count);
+}
 
-	sweep->count = 0;
-	sweep_list_pages(sweep, pagemap, live & ~UINT64_C(4095), map->end);
-	for (size_t i = 0; i < sweep->count && !search->found; i++) {
-		uint64_t start = sweep->pieces[i].start;
+/* At most PIECE_PAGES pages from `start` on. */
+static void look_at_pages(struct vg_pointer_search *search, uint64_t start, size_t count,
+			  int pagemap, uint8_t *buffer)
+{
+	uint64_t entries[PIECE_PAGES];
 
-		look_at_piece(search, start < live ? live : start, sweep->pieces[i].end, buffer);
+	read_pagemap(pagemap, start, entries, count);
+	for (size_t i = 0, run; i < count && !search->found; i += run) {
+		bool has_content = entries[i] & (PRESENT | SWAPPED);
+
+		for (run = 1; i + run < count; run++)
+			if (!(entries[i + run] & (PRESENT | SWAPPED)) == has_content)
+				break;
+		if (has_content)
+			look_at_piece(search, start + i * PAGE, start + (i + run) * PAGE, buffer);
+	}
+}
+
+/* The first page is searched from where the live part begins: a word before it is dead. */
+static void look_at_map(struct vg_pointer_search *search, const struct vg_map *map, int pagemap,
+			uint8_t *buffer)
+{
+	uint64_t live = live_start(search, map), at = (live + PAGE - 1) / PAGE * PAGE;
+
+	if (live < at)
+		look_at_piece(search, live, at < map->end ? at : map->end, buffer);
+	for (; at < map->end && !search->found; at += PIECE_PAGES * PAGE) {
+		uint64_t left = (map->end - at) / PAGE;
+
+		look_at_pages(search, at, left < PIECE_PAGES ? left : PIECE_PAGES, pagemap, buffer);
 	}
 }
 
@@ -197,8 +227,7 @@ static bool is_wanted(struct vg_pointer_search *search, const struct vg_map *map
 
 struct vg_error *vg_pointer_search(struct vg_pointer_search *search)
 {
-	_cleanup_free_ uint8_t *buffer = malloc(SWEEP_BYTES + 4);
-	struct sweep sweep = {0};
+	_cleanup_free_ uint8_t *buffer = malloc(PIECE_PAGES * PAGE + 4);
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", search->tid);
@@ -209,7 +238,6 @@ struct vg_error *vg_pointer_search(struct vg_pointer_search *search)
 	search->found = search->unreadable = search->left_out = 0;
 	for (size_t i = 0; i < search->maps->count && !search->found; i++)
 		if (is_wanted(search, &search->maps->maps[i]))
-			look_at_map(search, &search->maps->maps[i], pagemap, &sweep, buffer);
-	free(sweep.pieces);
-	return sweep.no_memory ? vg_error_no_memory() : NULL;
+			look_at_map(search, &search->maps->maps[i], pagemap, buffer);
+	return NULL;
 }

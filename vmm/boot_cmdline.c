@@ -30,7 +30,7 @@ static const struct linux_default linux_defaults[] = {
 	/* Asynchronous page faults need an exception that such a KVM cannot always inject. */
 	{"no-kvmapf", "no-kvmapf", true},
 	/* Such a KVM lets part of CPUID through from the processor, whatever we set. */
-	{"clearcpuid=", "clearcpuid=smep,smap,fsgsbase,pcid", true},
+	{"clearcpuid=", "clearcpuid=smep,smap,fsgsbase,pcid,invpcid", true},
 };
 
 /* Whether a word of `line` begins with `key`. */

@@ -22,6 +22,7 @@
 /* Leaf 7 */
 #define EBX_FSGSBASE BIT(0)
 #define EBX_SMEP     BIT(7)
+#define EBX_INVPCID  BIT(10)
 #define EBX_SMAP     BIT(20)
 #define ECX_LA57     BIT(16)
 
@@ -89,7 +90,7 @@ static void leaf_extended_features(const struct vcpu *vcpu, struct kvm_cpuid_ent
 {
 	if (!vcpu->machine->kvm.paravirtual || entry->index != 0)
 		return;
-	entry->ebx &= ~(EBX_FSGSBASE | EBX_SMEP | EBX_SMAP);
+	entry->ebx &= ~(EBX_FSGSBASE | EBX_SMEP | EBX_INVPCID | EBX_SMAP);
 	entry->ecx &= ~ECX_LA57;
 }
 

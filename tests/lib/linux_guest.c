@@ -17,7 +17,7 @@
 #define READY_MARK     "vg-ready\n"
 
 /* What a kernel without VT-x and AMD-V cannot bear to see (a kernel with drivers built in). */
-#define BUILT_IN_APPEND COMMON_APPEND " nopti clearcpuid=smep,smap,fsgsbase,pcid no-kvmapf"
+#define BUILT_IN_APPEND COMMON_APPEND " nopti clearcpuid=smep,smap,fsgsbase,pcid,invpcid no-kvmapf"
 
 static struct files {
 	char kernel[PATH_MAX];

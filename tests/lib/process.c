@@ -49,20 +49,36 @@ static void exec_child(const char *const argv[], int pipes[3][2], pid_t parent)
 	_exit(127);
 }
 
+/* Until the exec, which closes the pipe, the child is a copy of the test. */
+static void wait_for_exec(int fd)
+{
+	char byte;
+
+	while (read(fd, &byte, 1) < 0 && errno == EINTR)
+		;
+}
+
 static struct vg_error *fork_child(const char *const argv[], int pipes[3][2],
 				   struct vg_process *process)
 {
 	pid_t parent = getpid();
+	int started[2];
 
 	for (int i = 0; i < 3; i++)
 		if (pipe2(pipes[i], O_CLOEXEC) < 0)
 			return vg_error_errno(VG_FAILED, errno, "cannot make a pipe for %s",
 					      argv[0]);
+	if (pipe2(started, O_CLOEXEC) < 0)
+		return vg_error_errno(VG_FAILED, errno, "cannot make a pipe for %s", argv[0]);
 	process->pid = fork();
-	if (process->pid < 0)
-		return vg_error_errno(VG_FAILED, errno, "cannot fork for %s", argv[0]);
 	if (process->pid == 0)
 		exec_child(argv, pipes, parent);
+	close(started[WRITE_END]);
+	if (process->pid > 0)
+		wait_for_exec(started[READ_END]);
+	close(started[READ_END]);
+	if (process->pid < 0)
+		return vg_error_errno(VG_FAILED, errno, "cannot fork for %s", argv[0]);
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	if (process->pidfd < 0)
 		return vg_error_errno(VG_FAILED, errno, "cannot watch %s", argv[0]);

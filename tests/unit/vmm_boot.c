@@ -50,7 +50,7 @@ START_TEST(linux_is_told_what_it_cannot_find_out)
 	becomes("quiet", "quiet console=ttyS0 reboot=k pci=off");
 	machine.kvm.paravirtual = true;
 	becomes("quiet", "quiet console=ttyS0 reboot=k pci=off no-kvmapf "
-			 "clearcpuid=smep,smap,fsgsbase,pcid");
+			 "clearcpuid=smep,smap,fsgsbase,pcid,invpcid");
 }
 END_TEST
 
