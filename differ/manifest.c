@@ -19,17 +19,18 @@
 #define MAX_DEPTH 4	/* of includes */
 #define MAX_WORDS 64	/* in a line */
 
+struct words {
+	const char *at[MAX_WORDS];
+	size_t count;
+};
+
 struct reader {
 	struct vg_manifest *manifest;
 	struct vg_arena *arena;
 	const char *path;
 	const char *folder; /* NULL: there is none, an include is refused */
 	unsigned line, depth;
-};
-
-struct words {
-	const char *at[MAX_WORDS];
-	size_t count;
+	struct words words; /* of the line */
 };
 
 typedef struct vg_error *take_fn(struct reader *reader, const char *value, struct words *words);
@@ -180,7 +181,7 @@ static struct vg_error *take_binary(struct reader *reader, const char *value, st
 	(void)value;
 	VG_TRY(check(reader, vg_manifest_is_name(binary.package), binary.package, "package"));
 	VG_TRY(check(reader, vg_manifest_is_path(binary.path), binary.path, "path in a package"));
-	VG_TRY(check(reader, vg_manifest_is_hex(binary.build_id, 2, 2 * VGP_MAX_BUILD_ID),
+	VG_TRY(check(reader, vg_manifest_is_hex(binary.build_id, 2, (size_t)2 * VGP_MAX_BUILD_ID),
 		     binary.build_id, "build-id"));
 	VG_TRY(check(reader, vg_manifest_is_path(binary.program), binary.program,
 		     "program of a build"));
@@ -336,10 +337,11 @@ static struct vg_error *take_line(struct reader *reader, char *line)
 {
 	size_t length = strcspn(line, ":");
 	const struct key *key = find_key(line, length);
-	struct words words = {0};
+	struct words *words = &reader->words;
 	char *value = line + length;
 	char *end = line + strlen(line);
 
+	words->count = 0;
 	if (!*value)
 		return complain(reader, "this is no line of the form `key: value`");
 	if (!key)
@@ -349,10 +351,10 @@ static struct vg_error *take_line(struct reader *reader, char *line)
 	value += strspn(value, " \t");
 	while (end > value && isspace((unsigned char)end[-1]))
 		*--end = '\0';
-	VG_TRY(key->most ? split(reader, value, &words) : split_once(reader, value, &words));
-	if (words.count < key->least || (key->most && words.count > key->most))
+	VG_TRY(key->most ? split(reader, value, words) : split_once(reader, value, words));
+	if (words->count < key->least || (key->most && words->count > key->most))
 		return complain(reader, "the form is `%s: %s`", key->name, key->form);
-	return key->take(reader, value, &words);
+	return key->take(reader, value, words);
 }
 
 static struct vg_error *read_lines(struct reader *reader, char *text, size_t size)

@@ -55,8 +55,11 @@ static const char *installed_version(struct vg_package *package, const char *pat
 
 	if (!real)
 		return NULL;
-	/* dpkg-query -S answers "PACKAGE: PATH". */
+	/* dpkg-query -S answers "PACKAGE: PATH"; some packages own their files outside of /usr. */
 	owner = ask_dpkg(package, (const char *const[]){"dpkg-query", "-S", real, NULL}, "");
+	if (!owner && vg_starts_with(real, "/usr/"))
+		owner = ask_dpkg(package, (const char *const[]){"dpkg-query", "-S", real + 4, NULL},
+				 "");
 	if (!owner || !strchr(owner, ':'))
 		return NULL;
 	owner = vg_arena_strndup(package->arena, owner, strcspn(owner, ":"));
