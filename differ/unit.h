@@ -39,6 +39,7 @@ struct vg_unit {
 struct vg_units {
 	struct vg_unit *units; /* sorted by file: the same inputs give the same order */
 	size_t count;
+	char *root;	 /* canonical path of the source tree; NULL in tests without one */
 	char *directory; /* the private directory in which everything lies */
 	char **notes;	 /* sentences for people, e.g. "-flto dropped for …" */
 	size_t note_count;

@@ -257,10 +257,11 @@ static struct vg_error *fill(struct vg_unit_plan *plan, struct vg_units *units)
 	units->touched = list_of(&touched);
 	units->note_count = plan->notes.count;
 	units->notes = list_of(&plan->notes);
+	units->root = strdup(plan->tree.root);
 	units->directory = strdup(plan->directory);
 	units->units = calloc(plan->count + 1, sizeof(*units->units));
-	if (touched.failed || !units->touched || !units->notes || !units->directory ||
-	    !units->units)
+	if (touched.failed || !units->touched || !units->notes || !units->root ||
+	    !units->directory || !units->units)
 		return vg_error_no_memory();
 	for (units->count = 0; units->count < plan->count; units->count++)
 		VG_TRY(fill_unit(plan, &plan->units[units->count], &units->units[units->count]));
@@ -350,6 +351,7 @@ void vg_units_clear(struct vg_units *units, bool keep)
 	free(units->units);
 	free_list(units->notes, units->note_count);
 	free_list(units->touched, units->touched_count);
+	free(units->root);
 	free(units->directory);
 	if (units->plan) {
 		if (keep && units->plan->directory && units->plan->links)
