@@ -30,6 +30,8 @@ struct vg_pair {
 	const struct vg_unit *unit;
 	struct vg_object *pre, *post, *plain; /* plain may be NULL */
 	struct vg_type_table *pre_types, *post_types;
+	struct vg_line_table *pre_lines, *post_lines; /* --explain; the second one is of… */
+	struct vg_object *lined;		      /* …this object, NULL: of post */
 };
 
 struct vg_source_place {
@@ -118,7 +120,7 @@ struct vg_patch_build {
 	struct vg_decoder *decoder;
 	struct vg_target *target;
 	struct vg_matcher matcher;
-	const char *source; /* canonical root of the source tree, or NULL */
+	const struct vg_units *units;
 	struct vg_pair *pairs;
 	size_t pair_count;
 	size_t left_out_count; /* behind the others: units that the target does not hold */
@@ -150,6 +152,12 @@ VG_MUST_CHECK struct vg_error *vg_refuse(struct vg_patch_build *build, const cha
  */
 struct vg_source_place vg_place_of(const struct vg_patch_build *build, const struct vg_pair *pair,
 				   const struct vg_item *item);
+/*
+ * explain_lines.c, for --explain: "FILE:LINE: text" of the instruction at `offset` of a function,
+ * or "".
+ */
+const char *vg_explain_line(struct vg_patch_build *build, struct vg_pair *pair,
+			    const struct vg_item *item, uint64_t offset);
 /* A file as DWARF names it, and a line in it; the unit's own file where DWARF names none. */
 struct vg_source_place vg_place_at(const struct vg_patch_build *build, const struct vg_pair *pair,
 				   const char *file, unsigned line);

@@ -15,9 +15,11 @@ static const char *name_in_tree(const struct vg_patch_build *build, const char *
 	_cleanup_free_ char *normal = vg_path_normal(path);
 	const char *name = realpath(path, real) ? real : normal;
 
-	if (!name || !build->source || !vg_path_is_under(name, build->source))
+	const char *root = build->units ? build->units->root : NULL;
+
+	if (!name || !root || !vg_path_is_under(name, root))
 		return path;
-	name += strlen(build->source);
+	name += strlen(root);
 	return vg_arena_strdup(build->arena, name + strspn(name, "/")) ?: path;
 }
 

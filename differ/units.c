@@ -54,6 +54,7 @@ static void free_plan(struct vg_unit_plan *plan)
 		free(unit->post_input);
 		free(unit->pre_object);
 		free(unit->post_object);
+		free(unit->lined_object);
 		free(unit->plain_object);
 		free(unit->dependencies);
 	}
@@ -221,6 +222,7 @@ static struct vg_error *fill_unit(const struct vg_unit_plan *plan,
 	unit->pre_object = strdup(planned->pre_object);
 	unit->post_object = strdup(planned->post_object);
 	unit->pre_object_plain = strdup(planned->plain_object);
+	unit->lined_object = planned->lined_object ? strdup(planned->lined_object) : NULL;
 	unit->lto_dropped = planned->flags.lto;
 	unit->output = planned->command->output ? strdup(planned->command->output) : NULL;
 	unit->compiler = producer_in(planned->pre_object);
@@ -313,6 +315,7 @@ static void clear_unit(struct vg_unit *unit)
 	free(unit->file);
 	free(unit->pre_object);
 	free(unit->post_object);
+	free(unit->lined_object);
 	free(unit->pre_object_plain);
 	free(unit->compiler);
 	free(unit->output);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a file with DWARF: the types and functions that the safety rules compare. libdwarf
- * does the reading, so this asks as well whether what the differ lets through is safe to give it.
+ * Any bytes as a file with DWARF: the types and functions that the safety rules compare, and the
+ * lines that --explain shows. libdwarf does the reading, so this asks as well whether what the
+ * differ lets through is safe to give it.
  */
 #include <unistd.h>
 
 #include "common/error.h"
 #include "differ/die_sections.h"
 #include "differ/inline_chain.h"
+#include "differ/line_table.h"
 #include "differ/type_table.h"
 #include "tests/fuzz/lib/input.h"
 
@@ -43,6 +45,16 @@ static void follow_inlining(struct vg_arena *arena, const char *path, size_t sec
 	fuzz_touch_string(chain);
 }
 
+static void read_lines(struct vg_arena *arena, const char *path)
+{
+	struct vg_line_table table;
+
+	vg_error_free(vg_line_table_read(arena, path, &table));
+	for (size_t i = 0; i < table.rows.count; i++)
+		fuzz_touch_string(table.rows.at[i].file);
+	vg_line_table_find(&table, vg_die_address(1, 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vg_arena arena = {0};
@@ -60,6 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!error)
 		touch_types(&table);
 	follow_inlining(&arena, path, size % 16);
+	read_lines(&arena, path);
 	vg_error_free(error);
 	vg_arena_clear(&arena);
 	close(fd);
