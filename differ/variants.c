@@ -166,8 +166,8 @@ static struct vg_error *leave_out(struct vg_patch_build *build, const struct vg_
 {
 	standing->is_left_out = true;
 	vg_explain(build, "%s (%s) left out: %s", pair->unit->file, output_of(pair), why);
-	return vg_note(build, "%s as compiled to %s left out: %s %s", pair->unit->file,
-		       output_of(pair), build->target->elf->path, why);
+	return vg_note(build, "%s as compiled to %s left out: %s", pair->unit->file,
+		       output_of(pair), why);
 }
 
 static struct vg_error *compare_with(struct vg_patch_build *build, struct standing *standings,
@@ -182,7 +182,8 @@ static struct vg_error *compare_with(struct vg_patch_build *build, struct standi
 	if (!is_copy_of(build, pair, present, &differs) || may_any_be_there(build, pair, NULL))
 		return NULL;
 	if (!is_whole(&standings[i]))
-		return leave_out(build, pair, "was linked from another compilation of it",
+		return leave_out(build, pair,
+				 "the target was linked from another compilation of it",
 				 &standings[i]);
 	if (i < other)
 		return NULL;
@@ -193,7 +194,7 @@ static struct vg_error *compare_with(struct vg_patch_build *build, struct standi
 				       "that has what the target was linked from",
 				       pair->unit->file, output_of(present), output_of(pair),
 				       build->target->elf->path);
-	return leave_out(build, pair, "cannot tell it from another compilation of it",
+	return leave_out(build, pair, "another compilation of it gives the same code",
 			 &standings[i]);
 }
 
@@ -221,7 +222,8 @@ static struct vg_error *judge(struct vg_patch_build *build, struct standing *sta
 		VG_TRY(compare_with(build, standings, i, other));
 	if (!standings[i].is_left_out &&
 	    is_of_another_program(build, &build->pairs[i], &standings[i]))
-		return leave_out(build, &build->pairs[i], "was not linked from it", &standings[i]);
+		return leave_out(build, &build->pairs[i], "the target was not linked from it",
+				 &standings[i]);
 	return NULL;
 }
 
