@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <vgraft/rules.h>
 
@@ -109,17 +111,29 @@ static bool has_shadow_stack(const struct run *run, pid_t tid)
 }
 
 /*
- * Once in some thousand runs on a loaded host SEIZE said EPERM about a thread that nobody traced a
- * moment later: somebody's detaching was not over. Nobody is held yet, so it is asked again before
- * it is believed.
+ * A thread that got no CPU to stop on was seized in an earlier round, and can't be let go before it
+ * stands: SEIZE says EPERM about it, and the interrupt that it was sent is still on its way.
  */
-static bool seize_patiently(pid_t tid, uintptr_t options)
+static bool is_ours(const struct run *run, pid_t tid)
+{
+	struct vg_task_status status;
+
+	return vg_task_read_status(run->hold.target->proc, tid, &status) &&
+	       status.tracer == (pid_t)syscall(SYS_gettid);
+}
+
+/* Somebody's detaching may not be over. Nobody is held yet, so EPERM is not believed at once. */
+static bool seize_patiently(const struct run *run, pid_t tid, uintptr_t options)
 {
 	for (int i = 0; i < SEIZE_ATTEMPTS; i++) {
-		if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options) == 0)
+		if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options) == 0) {
+			ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 			return true;
+		}
 		if (errno != EPERM)
 			return false;
+		if (is_ours(run, tid))
+			return true;
 		vg_clock_sleep(2 * VG_MILLISECOND);
 	}
 	errno = EPERM;
@@ -131,7 +145,7 @@ static struct vg_error *seize(const struct run *run, pid_t tid, bool *seized)
 	uintptr_t options =
 		PTRACE_O_TRACESYSGOOD | (run->options->suspend_seccomp ? SUSPEND_SECCOMP : 0);
 
-	*seized = seize_patiently(tid, options);
+	*seized = seize_patiently(run, tid, options);
 	if (*seized || errno == ESRCH || !is_candidate(run, tid))
 		return NULL;
 	if (run->options->suspend_seccomp)
@@ -163,7 +177,6 @@ static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 	VG_TRY(seize(run, tid, &seized));
 	if (!seized)
 		return NULL;
-	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 
 	bool stands = wait_for_interrupt_stop(tid, &event);
 
