@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "patcher/chain.h"
+#include "patcher/registration.h"
 #include "patcher/replace.h"
 #include "patcher/stub.h"
 
@@ -113,6 +114,7 @@ static struct vg_error *store_plan_slots(const struct vg_memory *memory, const s
 static struct vg_error *arm_all(const struct vg_memory *memory, const struct vg_plan *plan)
 {
 	VG_TRY(store_state(memory, plan->areas[VG_PRIMARY_MODULE].address, VGA_ARMING));
+	VG_TRY(vg_registration_on(memory, plan));
 	return for_each(memory, plan, arm_entry);
 }
 
@@ -147,6 +149,7 @@ static struct vg_error *undo_on(const struct vg_memory *memory, const struct vg_
 	if (vg_patch_replaces(plan->patch))
 		VG_TRY(vg_replace_untie(memory, areas));
 	VG_TRY(for_each(memory, plan, restore_entry));
+	VG_TRY(vg_registration_undo(memory, plan));
 	return store_state(memory, plan->areas[VG_PRIMARY_MODULE].address, VGA_READY);
 }
 
@@ -164,8 +167,10 @@ struct vg_error *vg_switch_on(const struct vg_memory *memory, const struct vg_pl
 	if (vg_patch_replaces(plan->patch))
 		VG_TRY(vg_replace_disarm(memory, areas));
 	VG_TRY(store_plan_slots(memory, plan));
-	if (vg_patch_replaces(plan->patch))
+	if (vg_patch_replaces(plan->patch)) {
+		VG_TRY(vg_registration_replace_plan(memory, plan, areas));
 		VG_TRY(vg_replace_finish(memory, areas));
+	}
 	return store_state(memory, plan->areas[VG_PRIMARY_MODULE].address, on);
 }
 
@@ -202,8 +207,10 @@ struct vg_error *vg_switch_finish_on(const struct vg_memory *memory,
 	if (replaces)
 		VG_TRY(vg_replace_disarm(memory, areas));
 	VG_TRY(store_installed_slots(memory, installed, true, replaces ? installed->object : NULL));
-	if (replaces)
+	if (replaces) {
+		VG_TRY(vg_registration_replace(memory, installed, areas));
 		VG_TRY(vg_replace_finish(memory, areas));
+	}
 	return store_state(memory, primary_address(installed), on);
 }
 
@@ -282,6 +289,7 @@ struct vg_error *vg_switch_finish_off(const struct vg_memory *memory,
 	for (size_t a = 0; a < installed->area_count; a++)
 		for (size_t i = 0; i < installed->areas[a].header.function_count; i++)
 			VG_TRY(unlink_function(memory, &installed->areas[a].functions[i], areas));
+	VG_TRY(vg_registration_off(memory, installed, areas));
 	return store_state(memory, primary_address(installed), off);
 }
 
