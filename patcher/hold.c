@@ -108,10 +108,15 @@ static bool has_shadow_stack(const struct run *run, pid_t tid)
 	return vg_task_read_status(run->hold.target->proc, tid, &status) && status.shadow_stack;
 }
 
+/* A thread that did not stop in time, on a loaded host, is attached since an earlier round. */
+static bool is_attached(pid_t tid)
+{
+	return vg_trace_look(tid).state != VG_TRACE_GONE;
+}
+
 /*
- * Once in some thousand runs on a loaded host SEIZE said EPERM about a thread that nobody traced a
- * moment later: somebody's detaching was not over. Nobody is held yet, so it is asked again before
- * it is believed.
+ * SEIZE says EPERM about a thread that somebody's tracer, which has just ended, is about to let go.
+ * Nobody is held yet, so it is asked again before it is believed.
  */
 static bool seize_patiently(pid_t tid, uintptr_t options)
 {
@@ -120,6 +125,8 @@ static bool seize_patiently(pid_t tid, uintptr_t options)
 			return true;
 		if (errno != EPERM)
 			return false;
+		if (is_attached(tid))
+			return true;
 		vg_clock_sleep(2 * VG_MILLISECOND);
 	}
 	errno = EPERM;

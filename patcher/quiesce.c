@@ -82,6 +82,24 @@ static struct vg_error *better(struct vg_error *before, struct vg_error *now,
 }
 
 /*
+ * Nor is it forgotten that a busy host stood in the way more often than the thread that is named:
+ * otherwise nobody could explain why there was no safe point for so long.
+ */
+static struct vg_error *with_tally(struct vg_error *error, unsigned attempts, unsigned starved,
+				   bool named)
+{
+	if (!error || !named || 2 * starved <= attempts)
+		return error;
+
+	struct vg_error *whole = vg_error_new(
+		vg_error_code(error), "%s (in %u of %u attempts a thread got no CPU to stop on)",
+		vg_error_text(error), starved, attempts);
+
+	vg_error_free(error);
+	return whole;
+}
+
+/*
  * A single attempt asks whether the patch would go in. That a loaded host did not let a thread run
  * until the deadline is no answer to that; a few more attempts are made.
  */
@@ -108,7 +126,7 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 	uint64_t wait = VG_MILLISECOND;
 	struct vg_error *error = NULL;
 	bool named = false;
-	unsigned attempts = 0;
+	unsigned attempts = 0, starved = 0;
 
 	request->target = &session->target;
 	request->stacks = session->stacks;
@@ -127,8 +145,10 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 		}
 		request->grace = next_grace(request->grace, &report);
 		error = better(error, sentence, report.outcome, &named);
-		if (once ? is_answer(&report, ++attempts) : vg_clock_now() >= session->deadline)
-			return error;
+		attempts++;
+		starved += report.starved;
+		if (once ? is_answer(&report, attempts) : vg_clock_now() >= session->deadline)
+			return with_tally(error, attempts, starved, named);
 		vg_clock_sleep(jitter(wait));
 		wait = 2 * wait < LONGEST_WAIT ? 2 * wait : LONGEST_WAIT;
 	}

@@ -17,6 +17,7 @@
  *   filtered    a seccomp filter that lets everything pass
  *   signals     counts the real-time signals that it gets
  *   waits       threads that wait in ppoll, pselect6, futex and clock_nanosleep
+ *   storm       two threads that make a thread and wait for its end, and so on
  *   spin        a thread that never leaves `busy`, and two that count rounds in no changed function
  *
  * Commands: a "answers FIRST SECOND"; g "inside TID"; q "outside"; n "numbers …", see tell().
@@ -321,6 +322,26 @@ static void *count_rounds(void *argument)
 	return argument;
 }
 
+/* ---- storm */
+
+static void *nothing(void *argument)
+{
+	return argument;
+}
+
+static void *storm(void *argument)
+{
+	for (;;) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, nothing, NULL) == 0) {
+			atomic_fetch_add(&rounds, 1);
+			pthread_join(thread, NULL);
+		}
+	}
+	return argument;
+}
+
 /* ---- commands */
 
 static void tell(void)
@@ -413,6 +434,10 @@ static void set_up(void)
 		start(wait_in_futex);
 		start(wake_futex);
 		start(wait_until);
+	}
+	if (!strcmp(situation, "storm")) {
+		start(storm);
+		start(storm);
 	}
 	if (!strcmp(situation, "spin")) {
 		start(go_busy);
