@@ -448,6 +448,23 @@ START_TEST(a_thread_that_is_busy_for_ever_holds_nobody_between_two_stops)
 }
 END_TEST
 
+START_TEST(an_entry_across_two_pages_is_refused_by_name)
+{
+	static const struct vg_case_change change = {"across_pages", 2, false};
+	struct vg_result result;
+	struct vg_case c;
+	_cleanup_(vg_patch_cleanup) struct vg_patch *other = start(&c, "plain", "");
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", &change, 1, NULL);
+
+	expect_apply(&c, patch, 0, VG_OUTCOME_REFUSED, "across_pages", &result);
+	ck_assert_msg(strstr(result.reason, "two pages"), "%s", result.reason);
+	vg_result_clear(&result);
+	expect_still_patchable(&c, other);
+	vg_case_end(&c);
+}
+END_TEST
+
 /* The only child of a process; 0 if it has none. */
 static pid_t child_of(pid_t pid)
 {
@@ -519,6 +536,7 @@ int main(void)
 	tcase_add_test(tcase, a_user_who_may_not_trace_the_target_does_nothing_to_it);
 	tcase_add_test(tcase, a_process_with_a_reused_id_is_never_touched);
 	tcase_add_test(tcase, a_target_in_namespaces_of_its_own_is_patched_like_any_other);
+	tcase_add_test(tcase, an_entry_across_two_pages_is_refused_by_name);
 	tcase_add_test(tcase, calls_that_wait_go_on_as_if_nothing_had_been);
 	tcase_add_test(tcase, a_thread_that_is_busy_for_ever_holds_nobody_between_two_stops);
 	suite_add_tcase(suite, tcase);

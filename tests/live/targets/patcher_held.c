@@ -68,7 +68,12 @@ __asm__(".text\n"
 	".globl busy\n.type busy, @function\n"
 	"busy: .cfi_startproc\n movl $1, %eax\n subq $8, %rsp\n .cfi_adjust_cfa_offset 8\n"
 	" call spin_in_busy\n addq $8, %rsp\n .cfi_adjust_cfa_offset -8\n movl $1, %eax\n ret\n"
-	" .cfi_endproc\n.size busy, .-busy\n");
+	" .cfi_endproc\n.size busy, .-busy\n"
+	/* Two bytes before the end of a page. */
+	".p2align 12\n.skip 4094, 0xcc\n"
+	".globl across_pages\n.type across_pages, @function\n"
+	"across_pages: .cfi_startproc\n movl $1, %eax\n ret\n .cfi_endproc\n"
+	".size across_pages, .-across_pages\n");
 
 static atomic_ulong interrupted, rounds, signals;
 static atomic_int inside;
