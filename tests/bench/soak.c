@@ -186,11 +186,12 @@ static void run(struct soak *soak, struct sizes *before)
 	double turn = bench_now_ms(), point = soak->seconds / 300, next = point;
 
 	soak->start_ms = turn;
-	for (double done = 0; done < soak->seconds;
-	     done = (bench_now_ms() - soak->start_ms) / 1e3) {
+	while (turn < soak->start_ms + 1e3 * soak->seconds) {
 		cycle(soak, &turn);
 		if (soak->cycles == ASK_EVERY) /* everything has been used once */
 			*before = sizes(soak);
+		double done = (bench_now_ms() - soak->start_ms) / 1e3;
+
 		if (done < next)
 			continue;
 		plot_add(line, done, soak->worst_us);

@@ -111,6 +111,43 @@ START_TEST(a_storm_of_threads_that_are_born_and_die_lets_100_applies_in)
 }
 END_TEST
 
+/*
+ * The contexts lie elsewhere each time, most on pages that were written since the search before the
+ * stop: what the stop misses is counted by the target.
+ */
+START_TEST(coroutines_that_come_and_go_never_see_half_a_patch)
+{
+	static const struct vg_case_change changes[] = {{"first", 2, false}, {"busy", 2, false}};
+	unsigned long before, missed, coroutines;
+	unsigned applied = 0;
+	struct vg_case c;
+
+	vg_case_start(&c, "patcher_held", (const char *const[5]){"coroutines", "", "", "", ""});
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", changes, 2, NULL);
+
+	before = births(&c);
+	for (int i = 0; i < 100; i++) {
+		struct vg_patch_options options = {.timeout = 1};
+		struct vg_result result;
+
+		ck_assert_ptr_null(vg_apply(patch, c.pid, &options, &result));
+		applied += result.outcome == VG_OUTCOME_APPLIED;
+		vg_result_clear(&result);
+		ck_assert_ptr_null(vg_revert("fix", c.pid, &options, &result));
+		vg_result_clear(&result);
+	}
+	_cleanup_free_ char *line = vg_case_ask(&c, 'n', "numbers");
+
+	ck_assert_int_eq(sscanf(line, "numbers interrupted %lu rounds %lu", &missed, &coroutines),
+			 2);
+	printf("%u of 100 applied beside %lu coroutines\n", applied, coroutines - before);
+	ck_assert_uint_eq(missed, 0);
+	ck_assert_uint_gt(applied, 0);
+	vg_case_end(&c);
+}
+END_TEST
+
 struct sender {
 	pid_t pid;
 	atomic_bool stop;
@@ -214,6 +251,7 @@ int main(void)
 	tcase_add_test(tcase, threads_in_no_changed_function_let_1000_applies_of_1000_in);
 	tcase_add_test(tcase, a_patch_goes_into_783_threads_and_out_again);
 	tcase_add_test(tcase, a_storm_of_threads_that_are_born_and_die_lets_100_applies_in);
+	tcase_add_test(tcase, coroutines_that_come_and_go_never_see_half_a_patch);
 	tcase_add_test(tcase, of_signals_at_10_khz_none_is_lost_while_patches_go_in_and_out);
 	tcase_add_test(tcase, with_and_without_address_space_randomisation_it_is_the_same);
 	suite_add_tcase(suite, tcase);

@@ -92,9 +92,10 @@ static void write_text(FILE *file, double x, double y, const char *anchor, const
 /* Grid and numbers: at each power of ten, or at fifths of the whole. */
 static void write_ticks(FILE *file, const struct axis *axis, bool across)
 {
-	double step = axis->logarithmic ? 1 : (axis->high - axis->low) / TICKS;
+	int count = axis->logarithmic ? (int)lround(axis->high - axis->low) : TICKS;
 
-	for (double at = axis->low; at <= axis->high + step / 2; at += step) {
+	for (int i = 0; i <= count; i++) {
+		double at = axis->low + (axis->high - axis->low) * i / count;
 		double pixel = place(axis, at);
 		char text[32];
 
