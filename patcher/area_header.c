@@ -33,7 +33,7 @@ static const char *check_identity(const struct vga_header *header)
 	if (header->area_bytes < sizeof(*header) || header->area_bytes % PAGE ||
 	    header->area_bytes > UINT32_MAX || header->area_address > (1ull << 47))
 		return "size";
-	if (header->state < VGA_MAPPED || header->state > VGA_POST_REVERT)
+	if (header->state < VGA_MAPPED || header->state > VGA_RETIRED)
 		return "state";
 	if (header->switch_word > 1)
 		return "switch word";
@@ -55,10 +55,17 @@ static const char *check_layout(const struct vga_header *header)
 	    header->functions_offset % 8)
 		return "functions";
 	end = header->functions_offset + functions;
+	if (!is_inside(header, end, header->registration_offset, sizeof(struct vga_registration)) ||
+	    header->registration_offset % 8)
+		return "registration";
+	end = (uint64_t)header->registration_offset + sizeof(struct vga_registration);
 	if (!is_inside(header, end, header->stubs_offset, header->stubs_bytes) ||
 	    header->stubs_bytes != (uint64_t)header->function_count * VG_STUB_BYTES)
 		return "stubs";
 	end = (uint64_t)header->stubs_offset + header->stubs_bytes;
+	if (!is_inside(header, end, header->unwind_offset, header->unwind_bytes))
+		return "unwind information";
+	end = (uint64_t)header->unwind_offset + header->unwind_bytes;
 	if (!is_inside(header, end, header->text_offset, header->text_bytes))
 		return "text";
 	end = (uint64_t)header->text_offset + header->text_bytes;
@@ -139,7 +146,7 @@ bool vg_installed_is_linked(const struct vg_installed *installed)
 {
 	return installed->state == VGA_ARMING || installed->state == VGA_APPLIED ||
 	       installed->state == VGA_REVERTING || installed->state == VGA_POST_APPLY ||
-	       installed->state == VGA_PRE_REVERT;
+	       installed->state == VGA_PRE_REVERT || installed->state == VGA_REPLACED;
 }
 
 bool vg_installed_may_run_hook(const struct vg_installed *installed)

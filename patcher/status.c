@@ -11,8 +11,10 @@
 #include "common/elf_file.h"
 #include "common/patch_object.h"
 #include "patcher/area.h"
+#include "patcher/chain.h"
 #include "patcher/clock.h"
 #include "patcher/memory.h"
+#include "patcher/symbol_file.h"
 #include "patcher/target.h"
 
 #define TRIES 5
@@ -26,7 +28,15 @@ static char *read_exe(const struct vg_live_target *target)
 	return strdup(path);
 }
 
-static struct vg_error *describe(const struct vg_live_target *target,
+/* Applied is what runs: not if a module of it was unloaded. */
+static bool is_applied(const struct vg_live_target *target, const struct vg_areas *areas,
+		       const struct vg_installed *installed)
+{
+	return installed->state == VGA_APPLIED &&
+	       vg_chain_is_whole(&target->memory, areas, installed);
+}
+
+static struct vg_error *describe(const struct vg_live_target *target, const struct vg_areas *areas,
 				 struct vg_installed *installed, struct vg_applied *applied)
 {
 	char build_id[2 * VGP_MAX_BUILD_ID + 1] = "";
@@ -38,7 +48,7 @@ static struct vg_error *describe(const struct vg_live_target *target,
 				       .exe = read_exe(target),
 				       .build_id = strdup(build_id),
 				       .patch = strdup(vg_installed_name(installed)),
-				       .interrupted = installed->state != VGA_APPLIED,
+				       .interrupted = !is_applied(target, areas, installed),
 				       .object = vg_take(installed->object)};
 	if (!applied->exe || !applied->build_id || !applied->patch)
 		return vg_error_new(VG_FAILED, "out of memory for the status");
@@ -76,7 +86,9 @@ static struct vg_error *fill(const struct vg_live_target *target, struct vg_area
 	if (!status->applied)
 		return vg_error_new(VG_FAILED, "out of memory for the status");
 	for (size_t i = 0; i < areas->count; i++)
-		VG_TRY(describe(target, &areas->patches[i], &status->applied[status->count++]));
+		if (areas->patches[i].state != VGA_RETIRED)
+			VG_TRY(describe(target, areas, &areas->patches[i],
+					&status->applied[status->count++]));
 	return NULL;
 }
 
@@ -94,6 +106,18 @@ struct vg_error *vg_status_read(pid_t pid, struct vg_status *status)
 	if (error)
 		vg_status_clear(status);
 	return error;
+}
+
+struct vg_error *vg_status_symbols(pid_t pid, uint8_t **bytes, size_t *count)
+{
+	_cleanup_(vg_live_target_close) struct vg_live_target target = VG_LIVE_TARGET_NONE;
+	_cleanup_(vg_areas_clear) struct vg_areas areas = {0};
+
+	*bytes = NULL;
+	*count = 0;
+	VG_TRY(vg_live_target_open(pid, &target));
+	VG_TRY(read_areas_settled(&target, &areas));
+	return areas.count ? vg_symbol_file_make(&target.memory, &areas, bytes, count) : NULL;
 }
 
 void vg_status_clear(struct vg_status *status)

@@ -8,7 +8,10 @@
  *
  *   area + 0                 vga_header: identity, journal, the switch word
  *   + functions_offset       vga_function[function_count]: slots, saved entry bytes
- *   + stubs_offset           for each function a dispatcher and the code it starts with (below)
+ *   + registration_offset    vga_registration: how the target's unwinder finds the area
+ *   + stubs_offset           for each function a dispatcher and the code it starts with (below);
+ *                            page-aligned: what lies before it is data
+ *   + unwind_offset          find_object, and the unwind information of all code of the area
  *   + text_offset            the module's TEXT segment
  *   + object_offset          the patch object itself, whole (primary area only): with it, status,
  *                            revert and recovery need no file
@@ -28,6 +31,12 @@
  * function of the patch. Afterwards the slots are set to the new code one by one, which changes
  * nothing but the cost of a call. Reverting does the same backwards.
  *
+ * Unwinding. An unwinder asks the dynamic linker whose code an address is: _dl_find_object(), which
+ * it calls through a GOT slot. While the patch is applied that slot leads to find_object, which
+ * answers for the area and asks `next` about all else:
+ *
+ *   slot -> find_object of the newest patch -> (next) that of an older one -> _dl_find_object
+ *
  * Journal. `state` says how far a verb has come; it is written before the step that it announces:
  *
  *   MAPPED      the header stands; the content may be incomplete       -> unmap
@@ -41,6 +50,16 @@
  *                 switch 0: old code runs; entries being restored      -> disarm, DISARMED
  *   DISARMED    no entry leads here; unmapped when nobody can be in it -> unmap
  *
+ * While a replacing patch (VGP_REPLACE) goes in, every older patch is
+ *   REPLACED    its stubs ask the switch word of the replacing patch, the other way round:
+ *                 switch 0: its new code runs                          -> back to APPLIED
+ *                 switch 1: below it runs, down to the original code   -> disarm, DISARMED
+ * so that the one store that turns the new patch on turns all of these off. The replacing patch is
+ * recovered first: it is the newest.
+ *
+ * A patch that is out, but to whose memory something in the target still points, is
+ *   RETIRED     as DISARMED, and no verb speaks of it any more           -> unmap when nothing does
+ *
  * Around hooks, if the patch has any of that kind (a thread may still run one):
  *   PRE_APPLY   pre-apply hooks run; no entry armed        -> wait for the hook, DISARMED, unmap
  *   POST_APPLY  new code runs everywhere; hooks run        -> wait, run them again, APPLIED
@@ -48,7 +67,8 @@
  *   POST_REVERT no entry leads here; hooks run             -> wait, run them again, DISARMED
  *
  * What the arrow says is what the next apply or revert does first when it finds the area so
- * (recovery); status reports APPLIED areas as `applied` and all others as `interrupted`.
+ * (recovery); status reports APPLIED areas as `applied`, says nothing of RETIRED ones, and reports
+ * all others as `interrupted`.
  * An area whose mapping exists but whose header was never written is an anonymous read-execute
  * mapping, placed and sized with our mark (patcher/placement.h), of which no page was ever touched;
  * recovery unmaps it too.
@@ -65,7 +85,7 @@
 #include <vgraft/patch.h>
 
 #define VGA_MAGIC   "vgraft patch are" /* 16 bytes, no NUL */
-#define VGA_VERSION 1
+#define VGA_VERSION 2
 
 enum vga_state {
 	VGA_MAPPED = 1,
@@ -78,6 +98,8 @@ enum vga_state {
 	VGA_POST_APPLY = 8,
 	VGA_PRE_REVERT = 9,
 	VGA_POST_REVERT = 10,
+	VGA_REPLACED = 11,
+	VGA_RETIRED = 12,
 };
 
 struct vga_header {
@@ -104,6 +126,10 @@ struct vga_header {
 	uint32_t object_bytes;
 	uint32_t data_offset; /* 0 = no DATA segment */
 	uint32_t data_bytes;
+	uint32_t registration_offset;
+	uint32_t unwind_offset;
+	uint32_t unwind_bytes;
+	uint32_t reserved;
 	uint8_t checksum[32]; /* of the patch object: which patch this is */
 	char name[64];	      /* of the patch, NUL-terminated */
 };
@@ -121,7 +147,23 @@ struct vga_function {
 	uint8_t saved[8]; /* the VGP_JUMP_BYTES that stood at the entry before it was armed */
 };
 
-static_assert(sizeof(struct vga_header) == 224, "lies in live processes");
+/* A GOT slot through which a module of the target calls _dl_find_object(). */
+struct vga_got_slot {
+	uint64_t address;
+	uint64_t saved; /* what stood there before it led to this area */
+};
+
+#define VGA_GOT_SLOTS 8
+
+struct vga_registration {
+	uint64_t find_object; /* address; 0: the target has no _dl_find_object() */
+	uint64_t next;	      /* find_object of an older patch or area, or _dl_find_object() */
+	uint64_t slot_count;  /* at most VGA_GOT_SLOTS */
+	struct vga_got_slot slots[VGA_GOT_SLOTS];
+};
+
+static_assert(sizeof(struct vga_header) == 240, "lies in live processes");
 static_assert(sizeof(struct vga_function) == 72, "lies in live processes");
+static_assert(sizeof(struct vga_registration) == 152, "lies in live processes");
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -287,10 +288,21 @@ static void capture_free(struct vg_capture *capture)
 	free(capture->text);
 }
 
+/* What a patched process leaves for perf when it ends. */
+static void remove_perf_map(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
+	if (pid > 0)
+		unlink(path);
+}
+
 void vg_process_free(struct vg_process *process)
 {
 	if (!process)
 		return;
+	remove_perf_map(process->pid);
 	if (process->pid > 0 && !process->reaped) {
 		kill(process->pid, SIGKILL);
 		waitpid(process->pid, NULL, 0);

@@ -45,6 +45,9 @@ static struct vga_header good_header(void)
 				    .functions_offset = sizeof(header),
 				    .stubs_offset = 512,
 				    .stubs_bytes = VG_STUB_BYTES,
+				    .registration_offset = 320,
+				    .unwind_offset = 576,
+				    .unwind_bytes = 256,
 				    .text_offset = 1024,
 				    .text_bytes = 256,
 				    .object_offset = 2048,
@@ -92,14 +95,15 @@ static const struct {
 	size_t offset, bytes;
 	uint64_t value;
 } spoilt[] = {
-	SPOIL(version, 2),
+	SPOIL(version, 1),
+	SPOIL(version, 3),
 	SPOIL(header_bytes, 8),
 	SPOIL(area_bytes, 0),
 	SPOIL(area_bytes, 0x2fff),
 	SPOIL(area_bytes, 0x1000),
 	SPOIL(area_bytes, UINT64_MAX & ~0xfffull),
 	SPOIL(state, 0),
-	SPOIL(state, VGA_POST_REVERT + 1),
+	SPOIL(state, VGA_RETIRED + 1),
 	SPOIL(state, UINT64_MAX),
 	SPOIL(switch_word, 2),
 	SPOIL(area_count, 0),
@@ -109,6 +113,12 @@ static const struct {
 	SPOIL(function_count, UINT32_MAX),
 	SPOIL(functions_offset, 8),
 	SPOIL(functions_offset, UINT32_MAX),
+	SPOIL(registration_offset, 8),
+	SPOIL(registration_offset, 316),
+	SPOIL(registration_offset, UINT32_MAX),
+	SPOIL(unwind_offset, 0),
+	SPOIL(unwind_offset, UINT32_MAX),
+	SPOIL(unwind_bytes, UINT32_MAX),
 	SPOIL(stubs_offset, 0),
 	SPOIL(stubs_offset, UINT32_MAX),
 	SPOIL(stubs_bytes, 0),
@@ -155,6 +165,9 @@ START_TEST(the_layout_of_a_patch_passes_the_check_of_headers)
 	header.area_bytes = layout.area_bytes;
 	header.function_count = layout.function_count;
 	header.functions_offset = layout.functions_offset;
+	header.registration_offset = layout.registration_offset;
+	header.unwind_offset = layout.unwind_offset;
+	header.unwind_bytes = layout.unwind_bytes;
 	header.stubs_offset = layout.stubs_offset;
 	header.stubs_bytes = layout.stubs_bytes;
 	header.text_offset = layout.text_offset;
@@ -345,9 +358,10 @@ START_TEST(the_stub_goes_where_slot_and_switch_say_and_changes_nothing)
 	page->function.new_code = (uint64_t)(uintptr_t)new_body;
 	page->function.below = (uint64_t)(uintptr_t)old_body;
 	vg_stub_write(&page->function, (uint64_t)(uintptr_t)&page->function,
-		      (uint64_t)(uintptr_t)&page->switch_word, page->stub);
+		      (uint64_t)(uintptr_t)&page->switch_word, _i, page->stub);
 	for (int i = 0; i < 3; i++) {
-		page->switch_word = i > 0;
+		/* The switch word of a replacing patch says the opposite. */
+		page->switch_word = (i > 0) != _i;
 		page->function.slot = i == 2 ? page->function.new_code : page->function.select;
 		ck_assert_int_eq(call_stub(page->stub, &left), i == 0 ? 1 : 2);
 		ck_assert_uint_eq(left.flags & 1, 1);
@@ -443,7 +457,8 @@ int main(void)
 	tcase_add_test(tcase, what_does_not_fit_below_goes_far_above_the_heap);
 	tcase_add_test(tcase, a_module_without_a_hole_in_reach_is_refused);
 	tcase_add_test(tcase, two_areas_of_one_patch_do_not_meet);
-	tcase_add_test(tcase, the_stub_goes_where_slot_and_switch_say_and_changes_nothing);
+	tcase_add_loop_test(tcase, the_stub_goes_where_slot_and_switch_say_and_changes_nothing, 0,
+			    2);
 	tcase_add_test(tcase, an_entry_jump_reaches_2_gib_and_no_further);
 	tcase_add_test(tcase, every_kind_of_relocation_is_computed);
 	tcase_add_test(tcase, a_value_that_does_not_fit_is_refused);
