@@ -40,7 +40,10 @@ static const char *const output_flags[] = {
 	"-c",  "-ftest-coverage", "-MD",	   "-MMD", "-MP", "-MG", "-M", "-MM",
 	"-MV", "-time",		  "-fstack-usage", NULL,
 };
-/* -frecord-* would put the private paths of the command line into the object. */
+/*
+ * -frecord-* would put the private paths of the command line into the object. Debug information is
+ * read here, and compressed it would have to be decompressed at once.
+ */
 static const char *const output_prefixes[] = {
 	"-o",
 	"-MF",
@@ -64,6 +67,9 @@ static const char *const output_prefixes[] = {
 	"-fcallgraph-info",
 	"-Wp,-M",
 	"-Wa,-a",
+	"-Wa,-compress-debug-sections",
+	"-Wa,--compress-debug-sections",
+	"-gz",
 	"-gsplit-dwarf",
 	NULL,
 };

@@ -21,5 +21,12 @@ VG_MUST_CHECK struct vg_error *vg_safety_check_endless(struct vg_patch_build *bu
 VG_MUST_CHECK struct vg_error *vg_safety_check_folded(struct vg_patch_build *build);
 /* signature; needs the match of all changes */
 VG_MUST_CHECK struct vg_error *vg_safety_check_callers(struct vg_patch_build *build);
+/*
+ * safety_users.c: what of the target uses the entry of a function, calls from replaced code not
+ * counted: words for a sentence, or NULL.
+ */
+VG_MUST_CHECK struct vg_error *vg_safety_find_user(struct vg_patch_build *build,
+						   const struct vg_item *pre,
+						   const struct vg_match *match, const char **user);
 
 #endif
