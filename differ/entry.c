@@ -28,7 +28,7 @@ struct displacement {
 static struct vg_error *too_short(struct displacement *d, const char *why)
 {
 	struct vg_change *change = d->change;
-	struct vg_error *error = vg_refuse(d->build, VG_RULE_SHORT_ENTRY, change->post->base,
+	struct vg_error *error = vg_refuse(d->build, VG_RULE_SHORT_ENTRY, change->post->source,
 					   change->pair->unit->file, 0,
 					   "%s: %s cannot be redirected: %s; change "
 					   "its callers instead",

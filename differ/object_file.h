@@ -42,6 +42,7 @@ struct vg_item {
 	struct vg_object_symbol *symbol;   /* the first of its names, or NULL */
 	const char *name;		   /* linker symbol, or NULL */
 	const char *base;		   /* name without clone suffix and static-local number */
+	const char *source;		   /* name in the source: base without version (target_clones) */
 	uint64_t offset, size;		   /* in the section */
 	size_t index;			   /* in object->items */
 

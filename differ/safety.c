@@ -30,7 +30,7 @@ static struct vg_error *check_pair(struct vg_patch_build *build, struct vg_pair 
 static unsigned line_of(const struct vg_change *change)
 {
 	const struct vg_function_type *function =
-		vg_type_table_function(change->pair->post_types, change->post->base);
+		vg_type_table_function(change->pair->post_types, change->post->source);
 
 	return function ? function->line : 0;
 }
@@ -45,11 +45,11 @@ static struct vg_error *check_lto(struct vg_patch_build *build, const struct vg_
 
 	if (!change->pair->unit->lto_dropped)
 		return NULL;
-	return vg_refuse(build, VG_RULE_LTO, change->post->base, file, line_of(change),
+	return vg_refuse(build, VG_RULE_LTO, change->post->source, file, line_of(change),
 			 "%s:%u: %s is compiled with -flto, so that copies of it may have been "
 			 "inlined anywhere in %s; build the target without -flto, or --allow lto "
 			 "if no other unit calls it",
-			 file, line_of(change), change->post->base, build->target->elf->path);
+			 file, line_of(change), change->post->source, build->target->elf->path);
 }
 
 struct vg_error *vg_safety_check(struct vg_patch_build *build)

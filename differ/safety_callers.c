@@ -12,7 +12,7 @@
 static const struct vg_function_type *type_of(const struct vg_type_table *table,
 					      const struct vg_item *item)
 {
-	return vg_type_table_function(table, item->base);
+	return vg_type_table_function(table, item->source);
 }
 
 static struct vg_error *check_change(struct vg_patch_build *build, const struct vg_change *change)
@@ -28,11 +28,11 @@ static struct vg_error *check_change(struct vg_patch_build *build, const struct 
 	if (!user)
 		return NULL;
 	return vg_refuse(
-		build, VG_RULE_SIGNATURE, change->post->base, pair->unit->file, post->line,
+		build, VG_RULE_SIGNATURE, change->post->source, pair->unit->file, post->line,
 		"%s:%u: %s becomes \"%s\" from \"%s\", but %s, which stays as it is, uses it; "
 		"add a function with the new signature instead, or --allow signature if that "
 		"never happens",
-		pair->unit->file, post->line, change->post->base, post->signature, pre->signature,
+		pair->unit->file, post->line, change->post->source, post->signature, pre->signature,
 		user);
 }
 
@@ -62,10 +62,10 @@ static struct vg_error *check_removed(struct vg_patch_build *build, struct vg_pa
 	VG_TRY(vg_safety_find_user(build, pre, match, &user));
 	if (!user)
 		return NULL;
-	return vg_refuse(build, VG_RULE_REMOVED, pre->base, pair->unit->file, 0,
+	return vg_refuse(build, VG_RULE_REMOVED, pre->source, pair->unit->file, 0,
 			 "%s: the function %s is removed, but %s, which stays as it is, uses it; "
 			 "keep the function, or --allow removed if the old one may stay",
-			 pair->unit->file, pre->base, user);
+			 pair->unit->file, pre->source, user);
 }
 
 static struct vg_error *check_all_removed(struct vg_patch_build *build)

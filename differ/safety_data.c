@@ -233,10 +233,10 @@ static struct vg_error *check_resolver(struct vg_patch_build *build, const struc
 {
 	if (!is_resolver(change->post) && !is_resolver(change->pre))
 		return NULL;
-	return vg_refuse(build, VG_RULE_IFUNC, change->post->base, file_of(change->pair), 0,
+	return vg_refuse(build, VG_RULE_IFUNC, change->post->source, file_of(change->pair), 0,
 			 "%s: %s chooses an implementation (IFUNC) and has done so already; change "
 			 "the implementations instead",
-			 file_of(change->pair), change->post->base);
+			 file_of(change->pair), change->post->source);
 }
 
 /* Even one that nothing of the patch uses: other units will be built to use it. */

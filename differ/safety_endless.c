@@ -334,11 +334,11 @@ static struct vg_error *check_item(struct vg_patch_build *build, struct vg_chang
 		return NULL;
 	VG_TRY(describe_inlining(&graph, cycle, &inlining));
 	return vg_refuse(
-		build, VG_RULE_ENDLESS, change->post->base, change->pair->unit->file, line,
+		build, VG_RULE_ENDLESS, change->post->source, change->pair->unit->file, line,
 		"%s:%u: %s%s never comes back: it loops around +0x%llx with no way to a "
 		"return, so a thread in it would keep the patch waiting for ever; move the "
 		"change into a function that the loop calls",
-		change->pair->unit->file, line, change->post->base, inlining,
+		change->pair->unit->file, line, change->post->source, inlining,
 		(unsigned long long)cycle->line->instruction.address);
 }
 
