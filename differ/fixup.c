@@ -84,6 +84,26 @@ static struct vg_error *fix_relative(struct vg_patch_build *build, const struct 
 	return add_fix(build, use, to_piece(VGP_PC32, stub, pc_addend(use)));
 }
 
+/*
+ * A weak symbol that neither the target nor a library of its defines: zero in a program at a fixed
+ * address (gABI ch. 4), where no linker fills the field later.
+ */
+static bool is_absolute_zero(const struct vg_patch_build *build, const struct use *use,
+			     const struct vg_reach *reach)
+{
+	return build->target->is_fixed && reach->has_import && vg_item_is_weak(use->item) &&
+	       !*build->imports.at[reach->import].soname &&
+	       !vg_target_dynamic(build->target, use->item->name);
+}
+
+static struct vg_error *put_number(const struct use *use, uint8_t type, int64_t value)
+{
+	if (type == VGP_ABS32 ? value != (uint32_t)value : value != (int32_t)value)
+		return unsupported(use, "its offset does not fit");
+	memcpy(use->piece->bytes + use->field, &value, 4);
+	return NULL;
+}
+
 static struct vg_error *fix_absolute(struct vg_patch_build *build, const struct use *use,
 				     struct vg_reach *reach, uint8_t type)
 {
@@ -97,6 +117,8 @@ static struct vg_error *fix_absolute(struct vg_patch_build *build, const struct 
 	}
 	if (reach->has_address)
 		return add_fix(build, use, to_module(type, reach->address, use->offset));
+	if (type != VGP_ABS64 && is_absolute_zero(build, use, reach))
+		return put_number(use, type, use->offset);
 	if (type != VGP_ABS64)
 		return unsupported(use, "its address does not fit; compile with -fPIC");
 	if (!import.has_import)
