@@ -112,6 +112,7 @@ struct vg_patch_build {
 	struct vg_decoder *decoder;
 	struct vg_target *target;
 	struct vg_matcher matcher;
+	const struct vg_units *units;
 	struct vg_pair *pairs;
 	size_t pair_count;
 	VG_LIST(struct vg_change *) changes;

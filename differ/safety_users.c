@@ -202,9 +202,8 @@ static uint64_t find_in_data(const struct search *search)
 		    (uint64_t)target->slots.at[i].addend == search->own->address)
 			return target->slots.at[i].address;
 	for (size_t i = 0; target->is_fixed && i < target->load_count; i++) {
-		uint64_t found = target->loads[i].p_flags & PF_X
-					 ? 0
-					 : find_word(search, &target->loads[i]);
+		uint64_t found =
+			target->loads[i].p_flags & PF_X ? 0 : find_word(search, &target->loads[i]);
 
 		if (found)
 			return found;
