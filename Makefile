@@ -36,6 +36,7 @@ ARCHIVES := $(B)/differ.a $(B)/patcher.a $(B)/common.a
 UNIT     := $(patsubst %.c,$(B)/%,$(call sources,tests/unit))
 LIVE     := $(patsubst %.c,$(B)/%,$(call sources,tests/live))
 BENCH    := $(patsubst %.c,$(B)/%,$(call sources,tests/bench))
+QEMU     := $(patsubst %.c,$(B)/%,$(call sources,tests/qemu))
 
 .PHONY: all
 all: $(B)/vgraft $(B)/vgraft-vmm $(B)/compile_commands.json
@@ -62,11 +63,12 @@ $(B)/%.o: %.c Makefile
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # A test links the parts whose headers it includes, and what these use.
-TESTS      := $(call sources,tests/unit) $(call sources,tests/live) $(call sources,tests/bench)
+TESTS      := $(call sources,tests/unit) $(call sources,tests/live) $(call sources,tests/bench) \
+	      $(call sources,tests/qemu)
 OF_DIFFER  := $(patsubst %.c,$(B)/%,$(shell grep -lE '"differ/|vgraft/differ\.h' $(TESTS) /dev/null))
 OF_PATCHER := $(patsubst %.c,$(B)/%,$(shell grep -lE '"patcher/|vgraft/patcher\.h' $(TESTS) /dev/null))
 
-$(UNIT) $(LIVE) $(BENCH): $(B)/%: $(B)/%.o $(B)/tests/lib.a $(B)/common.a
+$(UNIT) $(LIVE) $(BENCH) $(QEMU): $(B)/%: $(B)/%.o $(B)/tests/lib.a $(B)/common.a
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/tests/lib.a $(filter %/differ.a %/patcher.a,$^) \
 		$(B)/common.a $(TOOL_LIBS) $(CHECK_LIBS)
 $(OF_DIFFER): $(B)/differ.a
@@ -79,13 +81,21 @@ include $(wildcard tests/*/*.mk)
 # ---- the door: every target below may be given on a machine with nothing but git and make
 
 BUILD_DEPS := gcc libc6-dev make binutils libelf-dev libdwarf-dev libcapstone-dev libjansson-dev libsodium-dev
-TEST_DEPS  := check libsubunit-dev clang-14 clang libclang-rt-14-dev bear ninja-build strace gdb zstd cpio \
+TEST_DEPS  := g++ check libsubunit-dev clang-14 clang libclang-rt-14-dev bear ninja-build strace gdb zstd cpio \
               xz-utils e2fsprogs busybox-static util-linux procps libseccomp-dev git patch man-db acpica-tools
 LINT_DEPS  := clang-format clang-tidy cppcheck shellcheck
+# Debian's QEMU is unpacked, not installed; these are the libraries that it and qemu-img load, and what makes its source ready.
+QEMU_DEPS  := libaio1 libbpf1 libcapstone4 libfdt1 libfuse3-3 libglib2.0-0 libgnutls30 libhogweed6 libibverbs1 \
+              libjpeg62-turbo libnettle8 libnuma1 libpixman-1-0 libpmem1 libpng16-16 librdmacm1 libsasl2-2 libseccomp2 \
+              libslirp0 libudev1 liburing2 libvdeplug2 libzstd1 libusb-1.0-0 dpkg-dev xz-utils
 
 .PHONY: deps
 deps:
 	@tests/lib/install-packages $(BUILD_DEPS) $(TEST_DEPS) $(LINT_DEPS)
+
+.PHONY: deps-qemu
+deps-qemu: deps
+	@tests/lib/install-packages $(QEMU_DEPS)
 
 .PHONY: check check-run check-san check-corpus
 check: deps
@@ -121,7 +131,7 @@ install: $(B)/vgraft $(B)/vgraft-vmm
 	install -m 644 docs/*.1 $(DESTDIR)$(prefix)/share/man/man1
 
 ALL_C := $(sort $(foreach folder,common differ patcher cli vmm include/vgraft tests/unit tests/lib tests/live \
-	tests/bench tests/bench/lib tests/fuzz tests/fuzz/lib tests/corpus,$(wildcard $(folder)/*.c $(folder)/*.h)) $(wildcard tests/guest/*.[ch]))
+	tests/bench tests/bench/lib tests/qemu tests/fuzz tests/fuzz/lib tests/corpus,$(wildcard $(folder)/*.c $(folder)/*.h)) $(wildcard tests/guest/*.[ch]))
 
 .PHONY: format lint lint-run
 format:
@@ -138,7 +148,7 @@ clean:
 # ---- compile_commands.json: for editors, for clang-tidy, and for `vgraft build` on ourselves
 
 TOOL_SOURCES := $(foreach folder,common differ patcher cli vmm,$(call sources,$(folder)))
-TEST_SOURCES := $(foreach folder,tests/lib tests/unit tests/live tests/bench tests/bench/lib,$(call sources,$(folder)))
+TEST_SOURCES := $(foreach folder,tests/lib tests/unit tests/live tests/bench tests/bench/lib tests/qemu,$(call sources,$(folder)))
 
 .PHONY: FORCE
 $(B)/compile_commands.json: FORCE

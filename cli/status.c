@@ -8,26 +8,33 @@
 #include "cli/report.h"
 #include "cli/verbs.h"
 #include "common/cleanup.h"
+#include "common/patch_object.h"
 
 static const char usage[] =
 	"usage: vgraft status [--pid PID] [--json]\n"
+	"       vgraft status --pid PID --symbols FILE\n"
 	"\n"
 	"Shows what is applied where. Changes nothing and stops nobody.\n"
 	"\n"
 	"  --pid PID  a process; may be repeated, may hold a comma-separated list\n"
 	"             (default: every process in which a patch is found)\n"
-	"  --json     one object for each process and patch on standard output\n";
+	"  --json     one object for each process and patch on standard output\n"
+	"  --symbols FILE\n"
+	"             writes an ELF file with the symbols and the unwind information of the\n"
+	"             patches of one process, for gdb's add-symbol-file\n";
 
 struct status_options {
 	struct vg_list pid_texts;
+	const char *symbols;
 	bool json;
 };
 
-enum { OPT_PID = 256, OPT_JSON, OPT_HELP };
+enum { OPT_PID = 256, OPT_JSON, OPT_SYMBOLS, OPT_HELP };
 
 static const struct option long_options[] = {
 	{"pid", required_argument, NULL, OPT_PID},
 	{"json", no_argument, NULL, OPT_JSON},
+	{"symbols", required_argument, NULL, OPT_SYMBOLS},
 	{"help", no_argument, NULL, OPT_HELP},
 	{0},
 };
@@ -116,6 +123,31 @@ static int report_all(const struct status_options *options, const pid_t *pids, s
 	return count > 1 && done < count ? VG_PARTIAL : code;
 }
 
+static int write_symbols(const struct status_options *options, const pid_t *pids, size_t count)
+{
+	const char *path = options->symbols;
+	_cleanup_free_ uint8_t *bytes = NULL;
+	struct vg_error *error;
+	size_t byte_count;
+
+	if (count != 1) {
+		vg_say("--symbols needs one --pid: addresses differ from process to process");
+		return VG_USAGE;
+	}
+	error = vg_status_symbols(pids[0], &bytes, &byte_count);
+	if (!error && !bytes)
+		vg_say("process %d: no patch is applied; %s was not written", pids[0], path);
+	if (!error && bytes)
+		error = vg_write_file_atomically(path, bytes, byte_count);
+	if (error && options->json)
+		vg_print_json(json_failure(pids[0], error));
+	if (error)
+		return vg_fail(error);
+	if (bytes)
+		vg_say("wrote %s; in gdb: add-symbol-file %s", path, path);
+	return VG_DONE;
+}
+
 /* Returns -1 to go on, or an exit code. */
 static int parse(struct status_options *options, int argc, char **argv)
 {
@@ -129,6 +161,9 @@ static int parse(struct status_options *options, int argc, char **argv)
 			break;
 		case OPT_JSON:
 			options->json = true;
+			break;
+		case OPT_SYMBOLS:
+			options->symbols = optarg;
 			break;
 		case OPT_HELP:
 			fputs(usage, stdout);
@@ -167,6 +202,11 @@ int vg_verb_status(int argc, char **argv)
 					 : vg_find_patched(NULL, &pids, &count);
 	if (error)
 		return vg_fail(error);
+	if (options.symbols) {
+		code = write_symbols(&options, pids, options.pid_texts.count ? count : 0);
+		if (code != VG_DONE)
+			return code;
+	}
 	if (count == 0)
 		vg_say("no process has a patch");
 	return report_all(&options, pids, count);

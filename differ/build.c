@@ -87,7 +87,7 @@ static struct vg_error *read_pairs(struct vg_patch_build *build, const struct vg
 
 static void close_pairs(struct vg_patch_build *build)
 {
-	for (size_t i = 0; i < build->pair_count; i++) {
+	for (size_t i = 0; i < build->pair_count + build->left_out_count; i++) {
 		vg_object_close(build->pairs[i].pre);
 		vg_object_close(build->pairs[i].post);
 		vg_object_close(build->pairs[i].plain);

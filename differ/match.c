@@ -55,29 +55,55 @@ static void note_attempt(struct search *search, const struct vg_line *line, uint
 	search->best.why = why ?: describe_line(search, line, address);
 }
 
-/* Step 2 for one candidate. */
+/* Step 2 for one candidate; *line and *why tell where it differs. */
+static bool agrees_at(struct vg_matcher *matcher, const struct vg_listing *listing,
+		      const uint8_t *code, const uint8_t *bytes, uint64_t address,
+		      const struct vg_line **line, const char **why)
+{
+	struct vg_site_value values[2];
+
+	for (size_t i = 0; i < listing->count; i++) {
+		uint64_t at = listing->lines[i].instruction.address;
+
+		*line = &listing->lines[i];
+		if (!vg_site_read(*line, code + at, bytes + at, address + at, values) ||
+		    !vg_match_agrees(matcher, *line, values, why))
+			return false;
+	}
+	return true;
+}
+
+struct vg_error *vg_match_try(struct vg_matcher *matcher, struct vg_item *item, uint64_t address,
+			      bool *matches)
+{
+	const uint8_t *bytes = vg_target_bytes(matcher->target, address, item->size);
+	const struct vg_line *line;
+	struct vg_listing *listing;
+	const char *why = NULL;
+
+	*matches = false;
+	if (!bytes || !vg_target_is_code(matcher->target, address))
+		return NULL;
+	VG_TRY(vg_listing_get(matcher->decoder, item, &listing));
+	*matches = agrees_at(matcher, listing, vg_item_bytes(item), bytes, address, &line, &why);
+	return NULL;
+}
+
 static bool matches_at(struct search *search, uint64_t address)
 {
 	const struct vg_target *target = search->matcher->target;
-	const uint8_t *code = vg_item_bytes(search->item);
 	const uint8_t *bytes = vg_target_bytes(target, address, search->item->size);
-	struct vg_site_value values[2];
+	const struct vg_line *line;
+	const char *why = NULL;
 
 	if (!bytes || !vg_target_is_code(target, address))
 		return false;
 	search->best.candidates++;
-	for (size_t i = 0; i < search->listing->count; i++) {
-		const struct vg_line *line = &search->listing->lines[i];
-		uint64_t at = line->instruction.address;
-		const char *why = NULL;
-
-		if (vg_site_read(line, code + at, bytes + at, address + at, values) &&
-		    vg_match_agrees(search->matcher, line, values, &why))
-			continue;
-		note_attempt(search, line, address, why);
-		return false;
-	}
-	return true;
+	if (agrees_at(search->matcher, search->listing, vg_item_bytes(search->item), bytes, address,
+		      &line, &why))
+		return true;
+	note_attempt(search, line, address, why);
+	return false;
 }
 
 static struct vg_error *try_candidate(struct search *search, uint64_t address)
@@ -119,6 +145,15 @@ static bool is_under_file(const struct vg_symbol **named, size_t count, const ch
 	return false;
 }
 
+/*
+ * A stripped binary still names what it exports. A static function cannot be one of these, even if
+ * some other file exports the name: QEMU's static register_types() beside an exported one.
+ */
+static bool is_namesake(const struct vg_item *item, const struct vg_symbol *symbol)
+{
+	return vg_item_is_local(item) && GELF_ST_BIND(symbol->sym.st_info) != STB_LOCAL;
+}
+
 /* Step 1, by name. Returns whether the target knows the name at all. */
 static struct vg_error *try_names(struct search *search, bool *is_known)
 {
@@ -130,7 +165,7 @@ static struct vg_error *try_names(struct search *search, bool *is_known)
 
 	*is_known = false;
 	for (size_t i = 0; i < count; i++) {
-		if (!is_function_symbol(named[i]) ||
+		if (!is_function_symbol(named[i]) || is_namesake(search->item, named[i]) ||
 		    (scoped && !vg_symbol_is_of_file(named[i], file)))
 			continue;
 		*is_known = true;
@@ -139,17 +174,28 @@ static struct vg_error *try_names(struct search *search, bool *is_known)
 	return NULL;
 }
 
+/* Step 1, by the place of the whole object. */
+static struct vg_error *try_block(struct search *search, struct vg_object *plain, bool *is_placed)
+{
+	struct vg_item *item = plain ? vg_object_item_named(plain, search->item->name) : NULL;
+	uint64_t base;
+
+	*is_placed = false;
+	if (!item || !vg_item_is_function(item))
+		return NULL;
+	VG_TRY(vg_match_block(search->matcher, item->section, is_placed, &base));
+	return *is_placed ? try_candidate(search, base + item->offset) : NULL;
+}
+
 /* Step 1, by length. */
 static struct vg_error *try_all_functions(struct search *search)
 {
-	const struct vg_target *target = search->matcher->target;
+	size_t count;
+	const struct vg_span *spans =
+		vg_target_functions_of_size(search->matcher->target, search->item->size, &count);
 
-	for (size_t i = 0; i < target->functions.count; i++) {
-		const struct vg_span *span = &target->functions.at[i];
-
-		if (span->end - span->start == search->item->size)
-			VG_TRY(try_candidate(search, span->start));
-	}
+	for (size_t i = 0; i < count; i++)
+		VG_TRY(try_candidate(search, spans[i].start));
 	return NULL;
 }
 
@@ -167,11 +213,16 @@ static bool has_dynamic_tls(const struct vg_listing *listing)
 	return false;
 }
 
-static struct vg_error *run_search(struct search *search, bool *is_known)
+static struct vg_error *run_search(struct search *search, struct vg_object *plain, bool *is_known)
 {
+	bool is_placed;
+
 	VG_TRY(vg_listing_get(search->matcher->decoder, search->item, &search->listing));
 	VG_TRY(try_names(search, is_known));
-	if (!*is_known)
+	if (*is_known)
+		return NULL;
+	VG_TRY(try_block(search, plain, &is_placed));
+	if (!is_placed)
 		VG_TRY(try_all_functions(search));
 	return NULL;
 }
@@ -251,7 +302,7 @@ static struct vg_error *search_plain(struct search *search, struct vg_object *pl
 	again.item = plain ? vg_object_item_named(plain, search->item->name) : NULL;
 	if (!again.item || !vg_item_is_function(again.item))
 		return NULL;
-	VG_TRY(run_search(&again, &is_known));
+	VG_TRY(run_search(&again, plain, &is_known));
 	if (again.found.count == 1)
 		*search = again;
 	return NULL;
@@ -269,7 +320,7 @@ struct vg_error *vg_match_function(struct vg_matcher *matcher, struct vg_item *i
 	*match = item->match = vg_arena_alloc(matcher->arena, 1, sizeof(**match));
 	if (!*match)
 		return vg_error_no_memory();
-	VG_TRY(run_search(&search, &is_known));
+	VG_TRY(run_search(&search, plain, &is_known));
 	if (!search.found.count)
 		VG_TRY(search_plain(&search, plain));
 	if (search.found.count != 1) {

@@ -3,11 +3,12 @@
  * Run-pre matching: where the code of a pre object lies in the target.
  *
  *   1. Candidates are what the symbol table calls by the function's name (under the unit's
- *      STT_FILE, if the function is static); without such a symbol, every function of the target
- *      that is as long (.eh_frame).
+ *      STT_FILE, if the function is static). Without such a symbol: the place where the whole
+ *      section of the object lies (see vg_match_block()); if that cannot be told, every function
+ *      of the target that is as long (.eh_frame).
  *   2. A candidate matches if its bytes are those of the object, fields of relocations aside, and
- * if what it refers to agrees: strings and constants by content, names that the target knows by
- *      address, what other matched code said.
+ *      if what it refers to agrees: strings and constants by content, names that the target knows
+ *      by address, code of the object by where it was found.
  *   3. One match is the place. None: the object made with the project's own flags (no section for
  *      each function) gets a try; short branches may differ between the two.
  *   4. What the matched code refers to is noted with the items as sites.
@@ -39,5 +40,19 @@ struct vg_matcher {
  */
 VG_MUST_CHECK struct vg_error *vg_match_function(struct vg_matcher *matcher, struct vg_item *item,
 						 struct vg_object *plain, struct vg_match **match);
+
+/*
+ * Linkers place an input section as a whole. A section of the plain object lies where all of its
+ * functions match at their offsets; that place is unique for nearly all objects, where that of a
+ * short function alone (QEMU has register_types() 47 times) is not. The answer stays with the
+ * section. *found: there is exactly one such place, *base.
+ */
+VG_MUST_CHECK struct vg_error *vg_match_block(struct vg_matcher *matcher,
+					      struct vg_object_section *section, bool *found,
+					      uint64_t *base);
+
+/* Step 2 for one function and one address. */
+VG_MUST_CHECK struct vg_error *vg_match_try(struct vg_matcher *matcher, struct vg_item *item,
+					    uint64_t address, bool *matches);
 
 #endif

@@ -54,14 +54,36 @@ static bool is_defined_elsewhere(struct vg_matcher *matcher, const struct vg_ite
 	return defined;
 }
 
+/* Code of the same object that was found already, by itself or with its whole section. */
+static bool is_placed(const struct vg_item *item, uint64_t *address)
+{
+	if (item->section && item->section->block.state == VG_BLOCK_FOUND) {
+		*address = item->section->block.base + item->offset;
+		return true;
+	}
+	if (!item->match || !item->match->found)
+		return false;
+	*address = item->match->address;
+	return true;
+}
+
 static bool agrees(struct vg_matcher *matcher, const struct vg_reference *reference,
 		   const struct vg_site_value *value, const char **why)
 {
 	const struct vg_item *item = reference->item;
+	uint64_t address;
 
 	if (!value->is_known || !item ||
 	    (value->kind != VG_SITE_ADDRESS && value->kind != VG_SITE_CALL))
 		return true;
+	if (is_placed(item, &address)) {
+		if (value->value == address || vg_target_plt(matcher->target, value->value))
+			return true;
+		*why = vg_arena_printf(matcher->arena,
+				       "it refers to %s, which lies elsewhere in the binary",
+				       vg_item_text(item));
+		return false;
+	}
 	if (has_plain_contents(item))
 		return has_same_contents(matcher, item, value->value, why);
 	if (item->name && !vg_item_is_local(item) && is_defined_elsewhere(matcher, item, value)) {
@@ -125,4 +147,17 @@ struct vg_error *vg_match_note_site(struct vg_matcher *matcher, const struct vg_
 	};
 	item->sites = site;
 	return NULL;
+}
+
+bool vg_target_has_file(const struct vg_target *target, const char *file)
+{
+	for (size_t i = 0; i < target->symbols.count; i++) {
+		const struct vg_symbol *symbol = &target->symbols.symbols[i];
+		struct vg_symbol as_scope = {.file = symbol->name};
+
+		if (GELF_ST_TYPE(symbol->sym.st_info) == STT_FILE &&
+		    vg_symbol_is_of_file(&as_scope, file))
+			return true;
+	}
+	return false;
 }

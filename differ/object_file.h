@@ -71,6 +71,13 @@ struct vg_object_reloc {
 	int64_t addend;
 };
 
+/* Where a section lies in the target. */
+struct vg_block {
+	enum { VG_BLOCK_UNTRIED, VG_BLOCK_UNKNOWN, VG_BLOCK_FOUND } state;
+	uint64_t base;
+	size_t places; /* at which all of its functions match */
+};
+
 struct vg_object_section {
 	const char *name;
 	size_t index;
@@ -81,6 +88,7 @@ struct vg_object_section {
 	size_t reloc_count;
 	struct vg_item **items; /* ascending offsets */
 	size_t item_count;
+	struct vg_block block; /* code of a plain object: see vg_match_block() */
 };
 
 struct vg_object_symbol {

@@ -110,6 +110,7 @@ struct vg_error *vg_patch_build_run(struct vg_patch_build *build, uint8_t **byte
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(vg_correlate(build->decoder, build->pairs[i].pre, build->pairs[i].post));
 	VG_TRY(vg_changes_find(build));
+	VG_TRY(vg_variants_choose(build));
 	VG_TRY(vg_safety_check(build));
 	if (build->changes.count)
 		VG_TRY(vg_safety_check_compiler(build));

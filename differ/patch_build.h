@@ -4,6 +4,7 @@
  * grows. The stages, each a file:
  *
  *   changes     which functions are in the patch, and why
+ *   variants    which of the compiled units the target holds
  *   safety      what cannot be made safe by replacing code
  *   match       the old code of these functions is in the target, byte for byte
  *   reach       how the patch refers to everything that the new code uses
@@ -115,6 +116,7 @@ struct vg_patch_build {
 	const struct vg_units *units;
 	struct vg_pair *pairs;
 	size_t pair_count;
+	size_t left_out_count; /* behind the others: units that the target does not hold */
 	VG_LIST(struct vg_change *) changes;
 	VG_LIST(struct vg_piece *) pieces;
 	VG_LIST(struct vg_piece *) queue; /* pieces whose fixes are still to be made */
@@ -139,6 +141,9 @@ VG_MUST_CHECK struct vg_error *vg_refuse(struct vg_patch_build *build, const cha
 /* changes.c */
 VG_MUST_CHECK struct vg_error *vg_changes_find(struct vg_patch_build *build);
 bool vg_is_included(const struct vg_patch_build *build, const struct vg_item *post);
+
+/* variants.c: drops the units, and their changes, that the target was not linked from. */
+VG_MUST_CHECK struct vg_error *vg_variants_choose(struct vg_patch_build *build);
 
 /* safety.c */
 VG_MUST_CHECK struct vg_error *vg_safety_check(struct vg_patch_build *build);

@@ -214,19 +214,6 @@ struct vg_error *vg_reach_check(struct vg_patch_build *build, const struct vg_it
 			       found.text);
 }
 
-static bool has_file_symbol(const struct vg_target *target, const char *file)
-{
-	for (size_t i = 0; i < target->symbols.count; i++) {
-		const struct vg_symbol *symbol = &target->symbols.symbols[i];
-		struct vg_symbol as_scope = {.file = symbol->name};
-
-		if (GELF_ST_TYPE(symbol->sym.st_info) == STT_FILE &&
-		    vg_symbol_is_of_file(&as_scope, file))
-			return true;
-	}
-	return false;
-}
-
 static bool is_named_like(const struct vg_symbol *symbol, const char *base)
 {
 	size_t length = strlen(base);
@@ -243,7 +230,7 @@ bool vg_is_dropped(const struct vg_patch_build *build, const struct vg_item *ite
 {
 	const struct vg_target *target = build->target;
 
-	if (!item->base || !has_file_symbol(target, item->object->file))
+	if (!item->base || !vg_target_has_file(target, item->object->file))
 		return false;
 	for (size_t i = 0; i < target->by_name_count; i++)
 		if (is_named_like(target->by_name[i], item->base))

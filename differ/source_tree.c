@@ -370,6 +370,17 @@ static struct vg_error *ambiguous(struct attempt *first, struct attempt *second)
 	return error;
 }
 
+/* diff -u old/src new puts one folder more in front of one of the names: both lead to one file. */
+static bool is_same_attempt(const struct attempt *a, const struct attempt *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->files[i].path, b->files[i].path))
+			return false;
+	return true;
+}
+
 static struct vg_error *find_level(struct vg_source_tree *tree, const struct vg_diff *diff,
 				   struct attempt *chosen)
 {
@@ -388,6 +399,10 @@ static struct vg_error *find_level(struct vg_source_tree *tree, const struct vg_
 			keep_better(&kept, &kept_missing, error, attempt.missing);
 			if (!attempt.missing && is_git_level(&diff->files[0], attempt.level))
 				break;
+			continue;
+		}
+		if (found && is_same_attempt(chosen, &attempt)) {
+			clear_attempt(&attempt);
 			continue;
 		}
 		if (found)

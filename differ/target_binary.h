@@ -52,6 +52,7 @@ struct vg_target {
 	VG_LIST(struct vg_slot) slots;	   /* ascending addresses */
 	VG_LIST(struct vg_plt_entry) plt;  /* ascending addresses */
 	VG_LIST(struct vg_span) functions; /* by .eh_frame, ascending */
+	struct vg_span *by_size;	   /* the same, ascending sizes, then addresses */
 	uint64_t tls_bytes, tls_align;	   /* PT_TLS; 0: none */
 	VG_LIST(const char *) needed;	   /* DT_NEEDED */
 	const char *runpath;		   /* DT_RUNPATH or DT_RPATH, or NULL */
@@ -93,6 +94,9 @@ uint64_t vg_target_tls_pair(const struct vg_target *target, const char *name, ui
 int64_t vg_target_tpoff(const struct vg_target *target, uint64_t offset);
 /* Where the function that begins there ends, by .eh_frame; 0 if none begins there. */
 uint64_t vg_target_function_end(const struct vg_target *target, uint64_t start);
+/* The functions of that size by .eh_frame, a slice of by_size; *count may be 0. */
+const struct vg_span *vg_target_functions_of_size(const struct vg_target *target, uint64_t size,
+						  size_t *count);
 
 /* Parts of vg_target_open(), in files of their own. */
 VG_MUST_CHECK struct vg_error *vg_target_read_dynamic(struct vg_target *target);

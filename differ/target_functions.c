@@ -42,6 +42,55 @@ static int by_start(const void *left, const void *right)
 	return (a->start > b->start) - (a->start < b->start);
 }
 
+static int by_size(const void *left, const void *right)
+{
+	const struct vg_span *a = left, *b = right;
+	uint64_t m = a->end - a->start, n = b->end - b->start;
+
+	return m == n ? by_start(left, right) : (m > n) - (m < n);
+}
+
+static size_t first_of_size(const struct vg_target *target, uint64_t size)
+{
+	size_t low = 0, high = target->functions.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct vg_span *span = &target->by_size[middle];
+
+		if (span->end - span->start < size)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct vg_span *vg_target_functions_of_size(const struct vg_target *target, uint64_t size,
+						  size_t *count)
+{
+	size_t first = first_of_size(target, size);
+
+	*count = first_of_size(target, size + 1) - first;
+	return target->by_size + first;
+}
+
+/* QEMU has 22,758 functions: what looks for one by its size must not walk through all. */
+static struct vg_error *sort_functions(struct vg_target *target)
+{
+	size_t count = target->functions.count;
+
+	target->by_size = vg_arena_alloc(target->arena, count + 1, sizeof(*target->by_size));
+	if (!target->by_size)
+		return vg_error_no_memory();
+	if (!count)
+		return NULL;
+	qsort(target->functions.at, count, sizeof(*target->functions.at), by_start);
+	memcpy(target->by_size, target->functions.at, count * sizeof(*target->by_size));
+	qsort(target->by_size, count, sizeof(*target->by_size), by_size);
+	return NULL;
+}
+
 struct vg_error *vg_target_read_functions(struct vg_target *target)
 {
 	GElf_Shdr shdr;
@@ -63,8 +112,5 @@ struct vg_error *vg_target_read_functions(struct vg_target *target)
 			break;
 		VG_TRY(add_function(target, data, shdr.sh_addr, parent.encoding, &fde));
 	}
-	if (target->functions.count)
-		qsort(target->functions.at, target->functions.count, sizeof(*target->functions.at),
-		      by_start);
-	return NULL;
+	return sort_functions(target);
 }

@@ -22,6 +22,7 @@
 #include "patcher/chain.h"
 #include "patcher/hook.h"
 #include "patcher/install.h"
+#include "patcher/perf_map.h"
 #include "patcher/plan.h"
 #include "patcher/quiesce.h"
 #include "patcher/ranges.h"
@@ -275,6 +276,7 @@ struct vg_error *vg_apply(const struct vg_patch *patch, pid_t pid,
 
 	struct vg_error *error = apply(&session, patch, pid, options, result);
 
+	vg_perf_map_refresh(&session);
 	vg_session_close(&session);
 	return vg_result_conclude(result, error);
 }

@@ -55,10 +55,17 @@ static const char *check_layout(const struct vga_header *header)
 	    header->functions_offset % 8)
 		return "functions";
 	end = header->functions_offset + functions;
+	if (!is_inside(header, end, header->registration_offset, sizeof(struct vga_registration)) ||
+	    header->registration_offset % 8)
+		return "registration";
+	end = (uint64_t)header->registration_offset + sizeof(struct vga_registration);
 	if (!is_inside(header, end, header->stubs_offset, header->stubs_bytes) ||
 	    header->stubs_bytes != (uint64_t)header->function_count * VG_STUB_BYTES)
 		return "stubs";
 	end = (uint64_t)header->stubs_offset + header->stubs_bytes;
+	if (!is_inside(header, end, header->unwind_offset, header->unwind_bytes))
+		return "unwind information";
+	end = (uint64_t)header->unwind_offset + header->unwind_bytes;
 	if (!is_inside(header, end, header->text_offset, header->text_bytes))
 		return "text";
 	end = (uint64_t)header->text_offset + header->text_bytes;

@@ -13,7 +13,8 @@
  *               comparison for each word, and two words in a row that pass are taken apart.
  *
  * Searched is writable private memory that has content; mappings over 64 MiB are left out and
- * listed. A context that was copied with memcpy is not a ucontext_t that glibc made, and not found.
+ * listed, but for the heap. A context that was copied with memcpy is not a ucontext_t that glibc
+ * made, and not found.
  *
  * Completeness: the search that a verdict rests on is made inside the stop, over all such memory:
  * no word can change between it and the verdict. The search before the stop only says what to look
@@ -37,6 +38,8 @@ struct coroutine_context {
 	uint32_t known;
 };
 
+struct sweep;
+
 struct coroutine_search {
 	pid_t tid; /* a thread to read the memory by */
 	const struct vg_maps *maps;
@@ -46,6 +49,7 @@ struct coroutine_search {
 	uint64_t bytes;	     /* that were read */
 	uint64_t left_out;   /* bytes in mappings that are too large */
 	uint64_t unreadable; /* address of the first page that could not be read, 0 = none */
+	struct sweep *sweep; /* memory to work with, made by the first search; to be freed */
 };
 
 /*
@@ -58,9 +62,10 @@ bool coroutine_is_possible(struct unwind_modules *modules);
 /* The pointer guard, from the random bytes that the kernel gave the process (AT_RANDOM). */
 bool coroutine_guard(pid_t pid, pid_t tid, uint64_t *guard);
 
-/* Fills contexts and counts from tid, maps and guard. */
+/* Fills contexts and counts from tid, maps and guard. Searches of one target may share a sweep. */
 VG_MUST_CHECK struct vg_error *coroutine_search(struct coroutine_search *search);
 void coroutine_search_clear(struct coroutine_search *search);
+void coroutine_sweep_free(struct sweep *sweep);
 
 /* Reads one context again; false: there is none any more. */
 bool coroutine_read(const struct coroutine_search *search, uint64_t address,

@@ -2,8 +2,8 @@
 /*
  * The search through memory; what is looked for is told in coroutine.h.
  *
- * 1. List the pages with content of all mappings that can hold contexts, in pieces.
- * 2. Let workers look through the pieces: in a stop, the processors that the target's threads ran
+ * 1. List the pages with content of all mappings that can hold contexts, in batches.
+ * 2. Let workers look through the batches: in a stop, the processors that the target's threads ran
  * on have nothing else to do.
  * 3. Put together what they found, in the order of addresses.
  */
@@ -22,26 +22,51 @@
 #define PAGE	UINT64_C(4096)
 #define PRESENT (UINT64_C(1) << 63)
 #define SWAPPED (UINT64_C(1) << 62)
+#define OF_FILE (UINT64_C(1) << 61)
 
-#define WORKERS_MAX 8
 /* Less than this is read faster than a thread is made. */
 #define WORKER_BYTES (UINT64_C(2) << 20)
 
+/* Makes room for one more of an array whose elements have `size` bytes. */
+static bool make_room(void **array, size_t count, size_t *room, size_t size)
+{
+	size_t wanted = *room ? 2 * *room : 1024;
+	void *grown;
+
+	if (count < *room)
+		return true;
+	grown = reallocarray(*array, wanted, size);
+	if (!grown)
+		return false;
+	*array = grown;
+	*room = wanted;
+	return true;
+}
+
+static bool fits(const struct sweep *sweep, uint64_t bytes)
+{
+	const struct sweep_batch *last = sweep->batches + sweep->batch_count - 1;
+
+	return sweep->batch_count && last->count < SWEEP_RUNS && last->bytes + bytes <= SWEEP_BYTES;
+}
+
+/* At most SWEEP_BYTES. */
 static void add_piece(struct sweep *sweep, uint64_t start, uint64_t end)
 {
-	if (sweep->count == sweep->room) {
-		size_t room = sweep->room ? 2 * sweep->room : 1024;
-		struct sweep_piece *grown = reallocarray(sweep->pieces, room, sizeof(*grown));
-
-		if (!grown) {
-			sweep->no_memory = true;
-			return;
-		}
-		sweep->pieces = grown;
-		sweep->room = room;
+	if (!make_room((void **)&sweep->runs, sweep->run_count, &sweep->run_room,
+		       sizeof(*sweep->runs)) ||
+	    !make_room((void **)&sweep->batches, sweep->batch_count, &sweep->batch_room,
+		       sizeof(*sweep->batches))) {
+		sweep->no_memory = true;
+		return;
 	}
+	if (!fits(sweep, end - start))
+		sweep->batches[sweep->batch_count++] =
+			(struct sweep_batch){.first = sweep->run_count};
+	sweep->batches[sweep->batch_count - 1].count++;
+	sweep->batches[sweep->batch_count - 1].bytes += end - start;
 	sweep->bytes += end - start;
-	sweep->pieces[sweep->count++] = (struct sweep_piece){start, end};
+	sweep->runs[sweep->run_count++] = (struct sweep_run){start, end};
 }
 
 static void add_run(struct sweep *sweep, uint64_t start, uint64_t end)
@@ -49,6 +74,15 @@ static void add_run(struct sweep *sweep, uint64_t start, uint64_t end)
 	for (; end - start > SWEEP_BYTES; start += SWEEP_BYTES)
 		add_piece(sweep, start, start + SWEEP_BYTES);
 	add_piece(sweep, start, end);
+}
+
+/*
+ * A page of a private file mapping that nobody wrote is the file's: no context was ever saved in
+ * it.
+ */
+static bool can_differ_from_file(uint64_t entry)
+{
+	return entry & (PRESENT | SWAPPED) && !(entry & PRESENT && entry & OF_FILE);
 }
 
 static void list_pages(struct sweep *sweep, int pagemap, uint64_t start, uint64_t end)
@@ -63,7 +97,7 @@ static void list_pages(struct sweep *sweep, int pagemap, uint64_t start, uint64_
 		    (ssize_t)(8 * count))
 			memset(entries, 0xff, sizeof(entries));
 		for (size_t i = 0; i < count; i++, at += PAGE) {
-			bool has_content = entries[i] & (PRESENT | SWAPPED);
+			bool has_content = can_differ_from_file(entries[i]);
 
 			if (has_content && !run)
 				run = at;
@@ -82,8 +116,17 @@ static bool can_hold_contexts(const struct vg_map *map)
 	return map->readable && map->writable && !map->shared;
 }
 
+/*
+ * What is so large is a guest's memory, which holds nothing of ours, or else is told. The heap of
+ * malloc is no guest's memory, however large.
+ */
+static bool is_left_out(const struct vg_map *map)
+{
+	return map->end - map->start > COROUTINE_MAP_MAX && strcmp(map->path, "[heap]") != 0;
+}
+
 /* Step 1. */
-static void list_pieces(struct coroutine_search *search, struct sweep *sweep)
+static void list_batches(struct coroutine_search *search, struct sweep *sweep)
 {
 	char path[64];
 
@@ -95,7 +138,7 @@ static void list_pieces(struct coroutine_search *search, struct sweep *sweep)
 
 		if (!can_hold_contexts(map))
 			continue;
-		if (map->end - map->start > COROUTINE_MAP_MAX)
+		if (is_left_out(map))
 			search->left_out += map->end - map->start;
 		else
 			list_pages(sweep, pagemap, map->start, map->end);
@@ -111,18 +154,49 @@ static size_t worker_count(const struct sweep *sweep)
 		processors = (size_t)CPU_COUNT(&set);
 	if (wanted > processors)
 		wanted = processors;
-	return wanted > WORKERS_MAX ? WORKERS_MAX : wanted;
+	return wanted > SWEEP_WORKERS_MAX ? SWEEP_WORKERS_MAX : wanted;
+}
+
+/* Touched when it is made, so that the stop need not. */
+static struct sweep_worker *make_worker(struct sweep *sweep)
+{
+	struct sweep_worker *worker = malloc(sizeof(*worker));
+
+	if (!worker)
+		return NULL;
+	memset(worker, 0xff, sizeof(*worker));
+	*worker = (struct sweep_worker){.sweep = sweep};
+	return worker;
+}
+
+/* At least one, or none can be made. */
+static size_t make_workers(struct sweep *sweep, size_t wanted)
+{
+	size_t count = 0;
+
+	for (; count < wanted; count++) {
+		struct sweep_worker **worker = &sweep->workers[count];
+
+		if (!*worker)
+			*worker = make_worker(sweep);
+		if (!*worker)
+			break;
+		(*worker)->count = 0;
+		(*worker)->bytes = (*worker)->unreadable = 0;
+		(*worker)->no_memory = false;
+	}
+	return count;
 }
 
 /* Step 2. The caller is a worker too; a thread that cannot be made is work for the others. */
-static void let_work(struct sweep_worker *workers, size_t count)
+static void let_work(struct sweep *sweep, size_t count)
 {
-	pthread_t threads[WORKERS_MAX];
-	bool is_made[WORKERS_MAX] = {false};
+	pthread_t threads[SWEEP_WORKERS_MAX];
+	bool is_made[SWEEP_WORKERS_MAX] = {false};
 
 	for (size_t i = 1; i < count; i++)
-		is_made[i] = !pthread_create(&threads[i], NULL, sweep_work, &workers[i]);
-	sweep_work(&workers[0]);
+		is_made[i] = !pthread_create(&threads[i], NULL, sweep_work, sweep->workers[i]);
+	sweep_work(sweep->workers[0]);
 	for (size_t i = 1; i < count; i++)
 		if (is_made[i])
 			pthread_join(threads[i], NULL);
@@ -136,27 +210,30 @@ static int by_address(const void *left, const void *right)
 }
 
 /* Step 3. */
-static bool collect(struct coroutine_search *search, const struct sweep_worker *workers,
-		    size_t count)
+static bool collect(struct coroutine_search *search, const struct sweep *sweep, size_t count)
 {
 	size_t total = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (workers[i].no_memory)
+		const struct sweep_worker *worker = sweep->workers[i];
+
+		if (worker->no_memory)
 			return false;
-		total += workers[i].count;
-		search->bytes += workers[i].bytes;
-		if (workers[i].unreadable)
-			search->unreadable = workers[i].unreadable;
+		total += worker->count;
+		search->bytes += worker->bytes;
+		if (worker->unreadable)
+			search->unreadable = worker->unreadable;
 	}
 	search->contexts = calloc(total + 1, sizeof(*search->contexts));
 	if (!search->contexts)
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		if (workers[i].count)
-			memcpy(search->contexts + search->count, workers[i].contexts,
-			       workers[i].count * sizeof(*search->contexts));
-		search->count += workers[i].count;
+		const struct sweep_worker *worker = sweep->workers[i];
+
+		if (worker->count)
+			memcpy(search->contexts + search->count, worker->contexts,
+			       worker->count * sizeof(*search->contexts));
+		search->count += worker->count;
 	}
 	qsort(search->contexts, search->count, sizeof(*search->contexts), by_address);
 	return true;
@@ -164,32 +241,28 @@ static bool collect(struct coroutine_search *search, const struct sweep_worker *
 
 static bool run_sweep(struct coroutine_search *search, struct sweep *sweep)
 {
-	size_t count = worker_count(sweep);
-	struct sweep_worker *workers = calloc(count, sizeof(*workers));
-	bool done;
+	size_t count = sweep->no_memory ? 0 : make_workers(sweep, worker_count(sweep));
 
-	if (!workers)
+	if (!count)
 		return false;
-	for (size_t i = 0; i < count; i++)
-		workers[i].sweep = sweep;
-	let_work(workers, count);
-	done = collect(search, workers, count);
-	for (size_t i = 0; i < count; i++)
-		free(workers[i].contexts);
-	free(workers);
-	return done;
+	let_work(sweep, count);
+	return collect(search, sweep, count);
 }
 
 struct vg_error *coroutine_search(struct coroutine_search *search)
 {
-	struct sweep sweep = {.search = search};
-	bool done;
+	struct sweep *sweep = search->sweep ? search->sweep : calloc(1, sizeof(*sweep));
 
 	coroutine_search_clear(search);
-	list_pieces(search, &sweep);
-	done = !sweep.no_memory && run_sweep(search, &sweep);
-	free(sweep.pieces);
-	return done ? NULL : vg_error_no_memory();
+	if (!sweep)
+		return vg_error_no_memory();
+	search->sweep = sweep;
+	sweep->search = search;
+	sweep->run_count = sweep->batch_count = sweep->next = 0;
+	sweep->bytes = 0;
+	sweep->no_memory = false;
+	list_batches(search, sweep);
+	return run_sweep(search, sweep) ? NULL : vg_error_no_memory();
 }
 
 void coroutine_search_clear(struct coroutine_search *search)
@@ -198,4 +271,18 @@ void coroutine_search_clear(struct coroutine_search *search)
 	search->contexts = NULL;
 	search->count = 0;
 	search->bytes = search->left_out = search->unreadable = 0;
+}
+
+void coroutine_sweep_free(struct sweep *sweep)
+{
+	if (!sweep)
+		return;
+	for (size_t i = 0; i < SWEEP_WORKERS_MAX; i++) {
+		if (sweep->workers[i])
+			free(sweep->workers[i]->contexts);
+		free(sweep->workers[i]);
+	}
+	free(sweep->runs);
+	free(sweep->batches);
+	free(sweep);
 }

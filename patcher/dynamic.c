@@ -7,6 +7,7 @@
 #define MAX_SYMBOLS (1u << 22)
 #define MAX_BYTES   (256u << 20)
 #define MAX_TAGS    512
+#define BLOCK	    1024 /* buckets of a hash table read at a time */
 
 #define VERSION_HIDDEN 0x8000
 
@@ -82,16 +83,14 @@ static void read_tag(const Elf64_Dyn *entry, struct tags *tags, struct vg_dynami
 
 static void read_tags(const struct vg_memory *memory, struct vg_dynamic *dynamic, struct tags *tags)
 {
-	for (uint64_t i = 0; i < MAX_TAGS; i++) {
-		uint64_t address = dynamic->module->dynamic + i * sizeof(Elf64_Dyn);
-		Elf64_Dyn entry;
+	Elf64_Dyn entries[MAX_TAGS];
+	uint64_t bytes = dynamic->module->dynamic_bytes;
+	size_t count = vg_memory_read_some(memory, dynamic->module->dynamic, entries,
+					   bytes < sizeof(entries) ? bytes : sizeof(entries)) /
+		       sizeof(entries[0]);
 
-		if ((i + 1) * sizeof(entry) > dynamic->module->dynamic_bytes ||
-		    vg_memory_read_some(memory, address, &entry, sizeof(entry)) != sizeof(entry) ||
-		    entry.d_tag == DT_NULL)
-			return;
-		read_tag(&entry, tags, dynamic);
-	}
+	for (size_t i = 0; i < count && entries[i].d_tag != DT_NULL; i++)
+		read_tag(&entries[i], tags, dynamic);
 }
 
 static uint32_t word(const struct vg_memory *memory, uint64_t address)
@@ -112,10 +111,14 @@ static size_t count_gnu(const struct vg_memory *memory, uint64_t table)
 	uint64_t chains = bucket + 4ull * buckets;
 	uint32_t last = 0;
 
-	for (uint32_t i = 0; i < buckets && i < MAX_SYMBOLS; i++) {
-		uint32_t symbol = word(memory, bucket + 4ull * i);
+	for (uint32_t i = 0; i < buckets && i < MAX_SYMBOLS; i += BLOCK) {
+		uint32_t symbols[BLOCK] = {0};
+		size_t most = buckets - i < BLOCK ? buckets - i : BLOCK;
 
-		last = symbol > last ? symbol : last;
+		(void)vg_memory_read_some(memory, bucket + 4ull * i, symbols,
+					  most * sizeof(symbols[0]));
+		for (size_t j = 0; j < most; j++)
+			last = symbols[j] > last ? symbols[j] : last;
 	}
 	if (last < first)
 		return first;

@@ -14,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "patcher/clock.h"
+#include "patcher/freezer.h"
 #include "patcher/hold_thread.h"
 #include "patcher/task.h"
 #include "patcher/tracer.h"
@@ -145,6 +146,10 @@ static struct vg_error *seize(const struct run *run, pid_t tid, bool *seized)
 /* Steps 1 and 2 for one thread. *held: it stands and is fit. */
 static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 {
+	const struct vg_hold_needs needs = {.memory = &run->hold.target->memory,
+					    .maps = &run->maps,
+					    .restorer = run->hold.gadgets.sigreturn,
+					    .alternate_room = VG_HOLD_ALTERNATE_ROOM};
 	struct vg_trace_event event;
 	bool seized;
 
@@ -168,8 +173,7 @@ static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 	else if (has_shadow_stack(run, tid))
 		run->unfit = "has a shadow stack";
 	else
-		run->unfit = vg_hold_why_unfit(tid, &run->hold.state.regs,
-					       &run->hold.target->memory, &run->maps);
+		run->unfit = vg_hold_why_unfit(tid, &run->hold.state.regs, &needs);
 	*held = !run->unfit;
 	if (!*held)
 		release(run, tid, &event);
@@ -180,13 +184,14 @@ static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 static struct vg_error *choose_thread(struct run *run)
 {
 	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
-	bool held = false;
+	bool held = false, is_frozen;
 
 	do {
 		VG_TRY(vg_tids_read(run->hold.target->proc, &tids));
 		vg_maps_clear(&run->maps);
 		VG_TRY(vg_maps_read(run->hold.target->pid, &run->maps));
-		for (size_t i = 0; i < tids.count && !held; i++)
+		is_frozen = vg_freezer_holds(run->hold.target->proc);
+		for (size_t i = 0; i < tids.count && !held && !is_frozen; i++)
 			VG_TRY(try_thread(run, tids.ids[i], &held));
 		if (held)
 			return NULL;
@@ -195,6 +200,10 @@ static struct vg_error *choose_thread(struct run *run)
 					    run->hold.target->pid);
 		vg_clock_sleep(2 * VG_MILLISECOND);
 	} while (vg_clock_now() < run->options->deadline);
+	if (is_frozen)
+		return vg_error_new(VG_BUSY,
+				    "process %d is in a frozen cgroup; thaw it and try again",
+				    run->hold.target->pid);
 	return vg_error_new(VG_BUSY,
 			    "no thread of process %d can make a system call for vgraft now (thread "
 			    "%d %s)",

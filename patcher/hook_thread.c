@@ -84,6 +84,11 @@ static const char *why_filtered(struct vg_hook_thread *thread, pid_t tid,
 static const char *why_unfit(struct vg_hook_thread *thread, pid_t tid, const struct vg_maps *maps)
 {
 	const struct vg_live_target *target = &thread->hooks->session->target;
+	/* The hook's own code runs on the stack too. */
+	const struct vg_hold_needs needs = {.memory = &target->memory,
+					    .maps = maps,
+					    .restorer = thread->hooks->gadgets.sigreturn,
+					    .alternate_room = VG_HOLD_STACK_ROOM};
 	struct vg_task_status status;
 	const char *why;
 
@@ -92,7 +97,7 @@ static const char *why_unfit(struct vg_hook_thread *thread, pid_t tid, const str
 		return "is about to get a signal";
 	if (status.shadow_stack)
 		return "has a shadow stack";
-	why = vg_hold_why_unfit(tid, &thread->state.regs, &target->memory, maps);
+	why = vg_hold_why_unfit(tid, &thread->state.regs, &needs);
 	return why ?: why_filtered(thread, tid, &status);
 }
 

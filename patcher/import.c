@@ -7,15 +7,6 @@
 
 #include "common/cleanup.h"
 #include "patcher/dynamic.h"
-#include "patcher/load_order.h"
-
-/* All modules of the target with their dynamic tables, in load order: the global scope. */
-struct scope {
-	const struct vg_session *session;
-	const struct vg_memory *memory;
-	struct vg_dynamic *modules;
-	size_t count;
-};
 
 struct wanted {
 	const char *name;
@@ -23,69 +14,8 @@ struct wanted {
 	const char *version;
 };
 
-static void scope_clear(struct scope *scope)
-{
-	for (size_t i = 0; i < scope->count; i++)
-		vg_dynamic_clear(&scope->modules[i]);
-	free(scope->modules);
-}
-
-static struct vg_error *scope_read(struct scope *scope, const struct vg_session *session)
-{
-	_cleanup_free_ const struct vg_module **order =
-		calloc(session->modules.count + 1, sizeof(*order));
-
-	scope->session = session;
-	scope->memory = &session->target.memory;
-	scope->modules = calloc(session->modules.count + 1, sizeof(*scope->modules));
-	if (!order || !scope->modules)
-		return vg_error_new(VG_FAILED, "out of memory for the modules of the target");
-	vg_load_order(scope->memory, &session->modules, order);
-	for (size_t i = 0; i < session->modules.count; i++) {
-		struct vg_error *error =
-			vg_dynamic_read(scope->memory, order[i], &scope->modules[i]);
-
-		scope->count++;
-		if (error)
-			return error;
-	}
-	return NULL;
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static bool is_named(const struct vg_dynamic *dynamic, const char *soname)
-{
-	return strcmp(dynamic->soname, soname) == 0 ||
-	       (!*dynamic->soname && strcmp(base_name(dynamic->module->path), soname) == 0);
-}
-
-/* The definition, and the module that has it. */
-static const Elf64_Sym *find_definition(const struct scope *scope, const struct wanted *wanted,
-					const struct vg_dynamic **definer)
-{
-	for (size_t i = 0; i < scope->count; i++) {
-		const struct vg_dynamic *dynamic = &scope->modules[i];
-		const Elf64_Sym *symbol;
-
-		if (*wanted->soname && !is_named(dynamic, wanted->soname))
-			continue;
-		symbol = vg_dynamic_find(scope->memory, dynamic, wanted->name, wanted->version);
-		if (symbol) {
-			*definer = dynamic;
-			return symbol;
-		}
-	}
-	return NULL;
-}
-
 /* A slot that is not bound yet points back into the PLT of the module that has the slot. */
-static uint64_t bound_value(const struct scope *scope, uint64_t slot,
+static uint64_t bound_value(const struct vg_scope *scope, uint64_t slot,
 			    const struct vg_module *definer)
 {
 	const struct vg_map *map;
@@ -98,12 +28,7 @@ static uint64_t bound_value(const struct scope *scope, uint64_t slot,
 	return map && map->executable ? value : 0;
 }
 
-static bool is_slot_type(uint64_t info)
-{
-	return ELF64_R_TYPE(info) == R_X86_64_JUMP_SLOT || ELF64_R_TYPE(info) == R_X86_64_GLOB_DAT;
-}
-
-static uint64_t bound_irelative(const struct scope *scope, const struct vg_dynamic *definer,
+static uint64_t bound_irelative(const struct vg_scope *scope, const struct vg_dynamic *definer,
 				const Elf64_Sym *symbol)
 {
 	uint64_t value = 0;
@@ -119,7 +44,7 @@ static uint64_t bound_irelative(const struct scope *scope, const struct vg_dynam
 	return value;
 }
 
-static uint64_t bound_elsewhere(const struct scope *scope, const struct wanted *wanted,
+static uint64_t bound_elsewhere(const struct vg_scope *scope, const struct wanted *wanted,
 				const struct vg_dynamic *definer)
 {
 	uint64_t value = 0;
@@ -130,7 +55,7 @@ static uint64_t bound_elsewhere(const struct scope *scope, const struct wanted *
 		for (size_t i = 0; i < user->reloc_count && !value; i++) {
 			const Elf64_Rela *reloc = &user->relocs[i];
 
-			if (is_slot_type(reloc->r_info) &&
+			if (vg_scope_is_slot(reloc->r_info) &&
 			    vg_dynamic_is_symbol(scope->memory, user, ELF64_R_SYM(reloc->r_info),
 						 wanted->name, wanted->version))
 				value = bound_value(scope, user->module->bias + reloc->r_offset,
@@ -140,7 +65,7 @@ static uint64_t bound_elsewhere(const struct scope *scope, const struct wanted *
 	return value;
 }
 
-static struct vg_error *bind_ifunc(const struct scope *scope, const struct vgp_import *import,
+static struct vg_error *bind_ifunc(const struct vg_scope *scope, const struct vgp_import *import,
 				   const struct wanted *wanted, const uint64_t *biases,
 				   const struct vg_dynamic *definer, const Elf64_Sym *symbol,
 				   uint64_t *address)
@@ -157,11 +82,11 @@ static struct vg_error *bind_ifunc(const struct scope *scope, const struct vgp_i
 	return vg_error_new(VG_REFUSED,
 			    "%s of %s is an IFUNC that nothing in process %d has bound, and vgraft "
 			    "does not run its resolver; call another function in the patch",
-			    wanted->name, base_name(definer->module->path),
+			    wanted->name, basename(definer->module->path),
 			    scope->session->target.pid);
 }
 
-static struct vg_error *bind_one(const struct scope *scope, const struct vg_patch *patch,
+static struct vg_error *bind_one(const struct vg_scope *scope, const struct vg_patch *patch,
 				 const struct vgp_import *import, const uint64_t *biases,
 				 uint64_t *address)
 {
@@ -169,7 +94,8 @@ static struct vg_error *bind_one(const struct scope *scope, const struct vg_patc
 				.soname = vg_patch_string(patch, import->soname),
 				.version = vg_patch_string(patch, import->version)};
 	const struct vg_dynamic *definer = NULL;
-	const Elf64_Sym *symbol = find_definition(scope, &wanted, &definer);
+	const Elf64_Sym *symbol =
+		vg_scope_find(scope, wanted.name, wanted.soname, wanted.version, &definer);
 
 	*address = 0;
 	if (!symbol && import->flags & VGP_IMPORT_WEAK)
@@ -195,15 +121,10 @@ static struct vg_error *bind_one(const struct scope *scope, const struct vg_patc
 	}
 }
 
-struct vg_error *vg_imports_bind(const struct vg_session *session, const struct vg_patch *patch,
+struct vg_error *vg_imports_bind(const struct vg_scope *scope, const struct vg_patch *patch,
 				 const uint64_t *biases, uint64_t *addresses)
 {
-	_cleanup_(scope_clear) struct scope scope = {0};
-
-	if (!patch->import_count)
-		return NULL;
-	VG_TRY(scope_read(&scope, session));
 	for (size_t i = 0; i < patch->import_count; i++)
-		VG_TRY(bind_one(&scope, patch, &patch->imports[i], biases, &addresses[i]));
+		VG_TRY(bind_one(scope, patch, &patch->imports[i], biases, &addresses[i]));
 	return NULL;
 }

@@ -21,10 +21,10 @@
 #include <vgraft/error.h>
 
 #include "common/patch_object.h"
-#include "patcher/session.h"
+#include "patcher/scope.h"
 
 /* Fills `addresses`, one for each import; a weak import that nothing defines is 0. */
-VG_MUST_CHECK struct vg_error *vg_imports_bind(const struct vg_session *session,
+VG_MUST_CHECK struct vg_error *vg_imports_bind(const struct vg_scope *scope,
 					       const struct vg_patch *patch, const uint64_t *biases,
 					       uint64_t *addresses);
 

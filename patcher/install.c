@@ -45,12 +45,16 @@ static struct vg_call map_data_call(const struct vg_plan_area *area)
 				 (uint64_t)-1, 0}};
 }
 
+/*
+ * The pages with code stay without a name: perf takes symbols from /tmp/perf-PID.map for memory
+ * that has none, and looks for a file called "[anon:…]" otherwise.
+ */
 static struct vg_call name_call(const struct vg_plan_area *area)
 {
 	return (struct vg_call){SYS_prctl,
 				{PR_SET_VMA, PR_SET_VMA_ANON_NAME, area->address,
-				 area->layout.area_bytes, area->address + area->layout.name_offset,
-				 0}};
+				 area->layout.stubs_offset,
+				 area->address + area->layout.name_offset, 0}};
 }
 
 static struct vg_call unmap_call(uint64_t start, uint64_t bytes)

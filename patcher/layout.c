@@ -5,6 +5,7 @@
 
 #include "patcher/placement.h"
 #include "patcher/stub.h"
+#include "patcher/unwind_table.h"
 
 #define PAGE 4096u
 
@@ -31,12 +32,21 @@ struct vg_error *vg_layout_make(const struct vg_patch *patch, unsigned module,
 	const struct vgp_segment *text = vg_patch_segment(patch, module, VGP_TEXT);
 	const struct vgp_segment *data = vg_patch_segment(patch, module, VGP_DATA);
 	bool primary = module == VG_PRIMARY_MODULE;
+	size_t records;
+
+	VG_TRY(vg_unwind_count(patch, module, &records));
+
 	uint32_t count = count_changed(patch, module);
 	uint64_t functions = sizeof(struct vga_header);
-	uint64_t name = functions + (uint64_t)count * sizeof(struct vga_function);
-	uint64_t stubs = align_up(name + VG_AREA_NAME_BYTES, 64);
+	uint64_t registration = functions + (uint64_t)count * sizeof(struct vga_function);
+	uint64_t name = registration + sizeof(struct vga_registration);
+	/* A page of its own for what is data: only that gets a name (install.c). */
+	uint64_t stubs = align_up(name + VG_AREA_NAME_BYTES, PAGE);
 	uint64_t stubs_bytes = (uint64_t)count * VG_STUB_BYTES;
-	uint64_t text_start = align_up(stubs + stubs_bytes, text && text->align ? text->align : 1);
+	uint64_t unwind = align_up(stubs + stubs_bytes, VG_UNWIND_ALIGN);
+	uint64_t unwind_bytes = vg_unwind_bytes(count, records);
+	uint64_t text_start =
+		align_up(unwind + unwind_bytes, text && text->align ? text->align : 1);
 	uint64_t text_bytes = text ? text->memory_bytes : 0;
 	uint64_t object = align_up(text_start + text_bytes, 8);
 	uint64_t object_bytes = primary ? patch->byte_count : 0;
@@ -52,9 +62,12 @@ struct vg_error *vg_layout_make(const struct vg_patch *patch, unsigned module,
 	*layout = (struct vg_layout){
 		.function_count = count,
 		.functions_offset = (uint32_t)functions,
+		.registration_offset = (uint32_t)registration,
 		.name_offset = (uint32_t)name,
 		.stubs_offset = (uint32_t)stubs,
 		.stubs_bytes = (uint32_t)stubs_bytes,
+		.unwind_offset = (uint32_t)unwind,
+		.unwind_bytes = (uint32_t)unwind_bytes,
 		.text_offset = (uint32_t)text_start,
 		.text_bytes = (uint32_t)text_bytes,
 		.object_offset = primary ? (uint32_t)object : 0,

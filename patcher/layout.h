@@ -15,8 +15,10 @@
 struct vg_layout {
 	uint32_t function_count; /* changed functions of the module */
 	uint32_t functions_offset;
-	uint32_t name_offset; /* of the mapping's name, behind the functions */
+	uint32_t registration_offset;
+	uint32_t name_offset; /* of the mapping's name */
 	uint32_t stubs_offset, stubs_bytes;
+	uint32_t unwind_offset, unwind_bytes;
 	uint32_t text_offset, text_bytes;
 	uint32_t object_offset, object_bytes; /* 0 unless primary */
 	uint32_t data_offset, data_bytes;     /* 0 = no DATA segment */

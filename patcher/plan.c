@@ -10,8 +10,11 @@
 #include "patcher/entry.h"
 #include "patcher/import.h"
 #include "patcher/placement.h"
+#include "patcher/registration.h"
 #include "patcher/relocate.h"
+#include "patcher/scope.h"
 #include "patcher/stub.h"
+#include "patcher/unwind_table.h"
 
 static struct vg_error *no_memory(void)
 {
@@ -151,6 +154,9 @@ static void write_header(const struct vg_session *session, const struct vg_plan 
 		.object_bytes = layout->object_bytes,
 		.data_offset = layout->data_offset,
 		.data_bytes = layout->data_bytes,
+		.registration_offset = layout->registration_offset,
+		.unwind_offset = layout->unwind_offset,
+		.unwind_bytes = layout->unwind_bytes,
 	};
 	memcpy(header->magic, VGA_MAGIC, sizeof(header->magic));
 	memcpy(header->checksum, plan->patch->header->checksum, sizeof(header->checksum));
@@ -242,6 +248,26 @@ static struct vg_error *write_segments(struct vg_plan *plan)
 	return NULL;
 }
 
+static struct vg_error *write_unwind(const struct vg_plan *plan, unsigned module)
+{
+	const struct vg_plan_area *area = &plan->areas[module];
+	const struct vg_layout *layout = &area->layout;
+	struct vg_unwind_table table = {
+		.address = area->address + layout->unwind_offset,
+		.stubs = area->address + layout->stubs_offset,
+		.functions = layout->function_count,
+		.code_end = area->address + layout->text_offset + layout->text_bytes,
+		.next = area->address + layout->registration_offset +
+			offsetof(struct vga_registration, next),
+		.module = area->module->start,
+		.text = area->image + layout->text_offset,
+		.text_bytes = layout->text_bytes,
+		.text_address = area->address + layout->text_offset,
+	};
+
+	return vg_unwind_write(plan->patch, module, &table, area->image + layout->unwind_offset);
+}
+
 static struct vg_error *write_images(const struct vg_session *session, struct vg_plan *plan)
 {
 	const struct vg_plan_area *primary = &plan->areas[VG_PRIMARY_MODULE];
@@ -253,19 +279,26 @@ static struct vg_error *write_images(const struct vg_session *session, struct vg
 	VG_TRY(check_apart(plan));
 	memcpy(primary->image + primary->layout.object_offset, plan->patch->bytes,
 	       plan->patch->byte_count);
-	return write_segments(plan);
+	VG_TRY(write_segments(plan));
+	for (size_t i = 0; i < plan->count; i++)
+		VG_TRY(write_unwind(plan, (unsigned)i));
+	return NULL;
 }
 
 struct vg_error *vg_plan_make(struct vg_session *session, const struct vg_patch *patch,
 			      struct vg_plan *plan)
 {
+	_cleanup_(vg_scope_clear) struct vg_scope scope = {0};
+
 	*plan = (struct vg_plan){0};
 	VG_TRY(allocate(plan, patch));
 	for (size_t i = 0; i < plan->count; i++)
 		VG_TRY(find_module(session, plan, i));
-	VG_TRY(vg_imports_bind(session, patch, plan->biases, plan->imports));
+	VG_TRY(vg_scope_read(session, &scope));
+	VG_TRY(vg_imports_bind(&scope, patch, plan->biases, plan->imports));
 	VG_TRY(place_all(session, plan));
-	return write_images(session, plan);
+	VG_TRY(write_images(session, plan));
+	return vg_registration_plan(&scope, plan);
 }
 
 void vg_plan_clear(struct vg_plan *plan)

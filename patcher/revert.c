@@ -18,6 +18,7 @@
 
 #include "common/cleanup.h"
 #include "common/patch_object.h"
+#include "patcher/perf_map.h"
 #include "patcher/recovery.h"
 #include "patcher/result.h"
 
@@ -92,6 +93,7 @@ struct vg_error *vg_revert(const char *name, pid_t pid, const struct vg_patch_op
 
 	struct vg_error *error = revert(&session, name, pid, options, result);
 
+	vg_perf_map_refresh(&session);
 	vg_session_close(&session);
 	return vg_result_conclude(result, error);
 }

@@ -36,6 +36,7 @@ struct vg_error *vg_stacks_open(pid_t pid, const struct vg_memory *memory,
 	if (!made)
 		return vg_error_no_memory();
 	made->pid = pid;
+	made->pagemap = -1;
 	unwind_modules_open(&made->modules, pid);
 	made->unwinder.modules = &made->modules;
 	*stacks = made;
@@ -49,9 +50,11 @@ void vg_stacks_close(struct vg_stacks *stacks)
 	unwind_modules_close(&stacks->modules);
 	coroutine_search_clear(&stacks->before);
 	coroutine_search_clear(&stacks->inside);
+	coroutine_sweep_free(stacks->before.sweep);
 	stack_seen_forget(stacks);
 	stack_report_forget(stacks);
 	stack_symbols_free(stacks->symbols);
+	stack_pagemap_forget(stacks);
 	free(stacks);
 }
 
@@ -68,6 +71,7 @@ struct vg_error *vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_cod
 	stacks->maps_are_fresh = false;
 	stack_report_forget(stacks);
 	stack_seen_forget(stacks);
+	stack_pagemap_forget(stacks);
 	return stack_coroutines_prepare(stacks);
 }
 
@@ -129,13 +133,13 @@ static void scan_foreign(struct look *look)
 		end = look->regs->rsp + FOREIGN_SCAN_MAX;
 		look->undecided = "runs on a stack whose end is not known";
 	}
-	if (!stack_scan_resident(&look->ranges, look->tid, look->regs->rsp, end,
+	if (!stack_scan_resident(look->stacks, &look->ranges, look->tid, look->regs->rsp, end,
 				 &look->foreign_hits))
 		look->undecided = "runs on a stack that cannot be read";
 	if (!look->own.is_known)
 		look->undecided = "has a stack of its own that was not found";
-	else if (!stack_scan_resident(&look->ranges, look->tid, look->own.start, look->own.end,
-				      &look->own_hits))
+	else if (!stack_scan_resident(look->stacks, &look->ranges, look->tid, look->own.start,
+				      look->own.end, &look->own_hits))
 		look->undecided = "has a stack of its own that cannot be read";
 }
 

@@ -170,7 +170,7 @@ static uint64_t end_of_stack(const struct look *look)
 
 static bool scan_to(struct look *look, uint64_t start, uint64_t end)
 {
-	return stack_scan_resident(&look->ranges, look->tid, start, end, &look->hits);
+	return stack_scan_resident(look->stacks, &look->ranges, look->tid, start, end, &look->hits);
 }
 
 /* The start of the stack, in one read for most. Sets scan_end to how far it got. */
@@ -270,12 +270,32 @@ static struct vg_error *report(struct look *look, enum vg_verdict *verdict,
 	return NULL;
 }
 
-/* All contexts of a search, until one is unsafe. */
+/* Both lists are sorted: *from goes along with the questions. */
+static bool is_judged(const struct coroutine_search *judged, size_t *from,
+		      const struct coroutine_context *context)
+{
+	while (*from < judged->count && judged->contexts[*from].address < context->address)
+		++*from;
+	for (size_t i = *from; i < judged->count; i++) {
+		if (judged->contexts[i].address != context->address)
+			return false;
+		if (judged->contexts[i].kind == context->kind)
+			return true;
+	}
+	return false;
+}
+
+/* All contexts of a search that are not in `judged`, until one is unsafe. */
 static struct vg_error *judge_all(struct vg_stacks *stacks, const struct coroutine_search *search,
+				  const struct coroutine_search *judged,
 				  const struct stack_ranges *ranges, struct tally *tally,
 				  enum vg_verdict *verdict, struct vg_blocker *blocker, char **why)
 {
+	size_t from = 0;
+
 	for (size_t i = 0; i < search->count && *verdict == VG_SAFE; i++) {
+		if (is_judged(judged, &from, &search->contexts[i]))
+			continue;
 		struct look look = {
 			.stacks = stacks,
 			.tid = search->tid,
@@ -350,16 +370,20 @@ static struct vg_error *check(struct vg_stacks *stacks, const struct stack_range
 			      struct tally *tally, enum vg_verdict *verdict,
 			      struct vg_blocker *blocker, char **why)
 {
+	static const struct coroutine_search none;
+
 	VG_TRY(begin_inside(stacks));
 	if (!stacks->has_guard)
 		return undecided(verdict, why, "its pointer guard cannot be read");
 	reread(stacks);
-	VG_TRY(judge_all(stacks, &stacks->before, ranges, tally, verdict, blocker, why));
+	VG_TRY(judge_all(stacks, &stacks->before, &none, ranges, tally, verdict, blocker, why));
 	if (*verdict == VG_UNSAFE)
 		return NULL;
+	stacks->inside.sweep = stacks->before.sweep;
 	VG_TRY(coroutine_search(&stacks->inside));
-	tally->count = 0;
-	VG_TRY(judge_all(stacks, &stacks->inside, ranges, tally, verdict, blocker, why));
+	stacks->before.sweep = stacks->inside.sweep;
+	VG_TRY(judge_all(stacks, &stacks->inside, &stacks->before, ranges, tally, verdict, blocker,
+			 why));
 	if (*verdict == VG_SAFE && stacks->inside.unreadable)
 		return undecided(verdict, why, "a part of its memory cannot be read");
 	return NULL;

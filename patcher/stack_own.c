@@ -10,8 +10,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "common/cleanup.h"
 #include "patcher/stack_thread.h"
 
 #define PAGE 4096
@@ -80,13 +80,32 @@ static bool scan_pages(const struct stack_ranges *ranges, pid_t tid, int pagemap
 	return true;
 }
 
-bool stack_scan_resident(const struct stack_ranges *ranges, pid_t tid, uint64_t start, uint64_t end,
-			 struct stack_hits *hits)
+/* Held open as long as the target cannot get another memory by an exec: to the next prepare. */
+static int pagemap_of(struct vg_stacks *stacks, pid_t tid)
 {
 	char path[64];
 
+	if (stacks->pagemap >= 0)
+		return stacks->pagemap;
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", tid);
-	_cleanup_close_ int pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	stacks->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	return stacks->pagemap;
+}
+
+void stack_pagemap_forget(struct vg_stacks *stacks)
+{
+	if (stacks->pagemap >= 0)
+		close(stacks->pagemap);
+	stacks->pagemap = -1;
+}
+
+bool stack_scan_resident(struct vg_stacks *stacks, const struct stack_ranges *ranges, pid_t tid,
+			 uint64_t start, uint64_t end, struct stack_hits *hits)
+{
+	if (start >= end)
+		return true;
+
+	int pagemap = pagemap_of(stacks, tid);
 
 	if (pagemap < 0)
 		return stack_scan_region(ranges, tid, start, end, hits);

@@ -45,6 +45,7 @@ struct vg_stacks {
 	struct unwind_modules modules;
 	bool maps_are_fresh; /* read since the last prepare, inside a stop */
 	bool saw_hit;	     /* since the last prepare */
+	int pagemap;	     /* of the target, opened when it is needed; -1 = not yet */
 	struct unwinder unwinder;
 	struct stack_window window;
 	struct stack_trace *traces;
@@ -70,8 +71,10 @@ VG_MUST_CHECK struct vg_error *stack_coroutines_prepare(struct vg_stacks *stacks
 
 struct stack_own stack_own_of(const struct vg_stacks *stacks, pid_t tid, uint64_t fs_base);
 /* As stack_scan_region(), without touching pages that have no content. */
-bool stack_scan_resident(const struct stack_ranges *ranges, pid_t tid, uint64_t start, uint64_t end,
-			 struct stack_hits *hits);
+bool stack_scan_resident(struct vg_stacks *stacks, const struct stack_ranges *ranges, pid_t tid,
+			 uint64_t start, uint64_t end, struct stack_hits *hits);
+/* The next one that asks opens the target's pagemap again. */
+void stack_pagemap_forget(struct vg_stacks *stacks);
 
 /* Fills a blocker; `tid` is 0 for a coroutine; `chain` and `function` may be NULL. */
 void stack_report_blocker(struct vg_stacks *stacks, pid_t tid, uint64_t coroutine,

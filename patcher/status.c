@@ -13,6 +13,7 @@
 #include "patcher/area.h"
 #include "patcher/clock.h"
 #include "patcher/memory.h"
+#include "patcher/symbol_file.h"
 #include "patcher/target.h"
 
 #define TRIES 5
@@ -94,6 +95,18 @@ struct vg_error *vg_status_read(pid_t pid, struct vg_status *status)
 	if (error)
 		vg_status_clear(status);
 	return error;
+}
+
+struct vg_error *vg_status_symbols(pid_t pid, uint8_t **bytes, size_t *count)
+{
+	_cleanup_(vg_live_target_close) struct vg_live_target target = VG_LIVE_TARGET_NONE;
+	_cleanup_(vg_areas_clear) struct vg_areas areas = {0};
+
+	*bytes = NULL;
+	*count = 0;
+	VG_TRY(vg_live_target_open(pid, &target));
+	VG_TRY(read_areas_settled(&target, &areas));
+	return areas.count ? vg_symbol_file_make(&target.memory, &areas, bytes, count) : NULL;
 }
 
 void vg_status_clear(struct vg_status *status)

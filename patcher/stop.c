@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "patcher/clock.h"
+#include "patcher/freezer.h"
 #include "patcher/stop_threads.h"
 #include "patcher/tracer.h"
 
@@ -167,6 +168,10 @@ static void explain_busy(struct attempt *attempt)
 	    task.state == 'R') {
 		attempt->report->starved = true;
 		attempt->report->why = strdup("got no CPU to stop on before the deadline");
+		return;
+	}
+	if (vg_freezer_holds(attempt->request->target->proc)) {
+		attempt->report->why = strdup("is in a frozen cgroup");
 		return;
 	}
 	vg_task_wait_place(attempt->request->target->proc, blocker->tid, place, sizeof(place));

@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "patcher/chain.h"
+#include "patcher/registration.h"
 #include "patcher/stub.h"
 
 static struct vg_error *store(const struct vg_memory *memory, uint64_t address, uint64_t value)
@@ -96,6 +97,7 @@ static struct vg_error *store_plan_slots(const struct vg_memory *memory, const s
 static struct vg_error *arm_all(const struct vg_memory *memory, const struct vg_plan *plan)
 {
 	VG_TRY(store_state(memory, plan->areas[VG_PRIMARY_MODULE].address, VGA_ARMING));
+	VG_TRY(vg_registration_on(memory, plan));
 	return for_each(memory, plan, arm_entry);
 }
 
@@ -124,6 +126,8 @@ struct vg_error *vg_switch_on(const struct vg_memory *memory, const struct vg_pl
 		/* What can't be undone here is left to recovery: the journal says ARMING. */
 		struct vg_error *undo = for_each(memory, plan, restore_entry);
 
+		if (!undo)
+			undo = vg_registration_undo(memory, plan);
 		if (!undo)
 			undo = store_state(memory, primary, VGA_READY);
 		vg_error_free(undo);
@@ -226,6 +230,7 @@ struct vg_error *vg_switch_finish_off(const struct vg_memory *memory,
 	for (size_t a = 0; a < installed->area_count; a++)
 		for (size_t i = 0; i < installed->areas[a].header.function_count; i++)
 			VG_TRY(unlink_function(memory, &installed->areas[a].functions[i], areas));
+	VG_TRY(vg_registration_off(memory, installed, areas));
 	return store_state(memory, primary_address(installed), off);
 }
 

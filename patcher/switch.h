@@ -2,10 +2,12 @@
 /*
  * The stores that turn a patch on and off, in the order of the journal (<vgraft/area.h>).
  *
- *   on:   1 entries compared   2 ARMING      3 entries armed   4 switch 0 -> 1 (the commit)
+ *   on:   1 entries compared   2 ARMING, known to the unwinder (registration.h)
+ *         3 entries armed      4 switch 0 -> 1 (the commit)
  *         5 slots to new code  6 APPLIED
  *   off:  1 REVERTING          2 slots to select               3 switch 1 -> 0 (the commit)
- *         4 taken out of the chains, entries restored          5 DISARMED
+ *         4 taken out of the chains, entries restored, unknown to the unwinder
+ *         5 DISARMED
  *
  * Every step can be made again from its beginning: that is how recovery finishes what a killed tool
  * began.

@@ -55,6 +55,21 @@ bool vg_task_read(int proc, pid_t tid, struct vg_task *task)
 		      &task->state, &task->flags, &task->start_time) == 3;
 }
 
+/* The last number of a line that begins with `key`; -1 if there is none. */
+static long last_number(const char *text, const char *key)
+{
+	const char *line = strstr(text, key);
+	size_t length;
+
+	if (!line)
+		return -1;
+	line += strlen(key);
+	length = strcspn(line, "\n");
+	while (length && line[length - 1] != ' ' && line[length - 1] != '\t')
+		length--;
+	return atol(line + length);
+}
+
 bool vg_task_read_status(int proc, pid_t tid, struct vg_task_status *status)
 {
 	char text[8192];
@@ -75,6 +90,11 @@ bool vg_task_read_status(int proc, pid_t tid, struct vg_task_status *status)
 
 		status->shadow_stack = memmem(line, length + 1, "shstk", 5) != NULL;
 	}
+	status->fs_uid = (uid_t)last_number(text, "\nUid:");
+	status->fs_gid = (gid_t)last_number(text, "\nGid:");
+	status->inner_tgid = (pid_t)last_number(text, "\nNStgid:");
+	if (status->inner_tgid < 0)
+		status->inner_tgid = 0;
 	return true;
 }
 

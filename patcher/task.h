@@ -28,6 +28,9 @@ struct vg_task_status {
 	pid_t tracer;	   /* 0 = not traced */
 	int seccomp;	   /* 0 off, 1 strict, 2 filters */
 	bool shadow_stack; /* user shadow stack (CET) in use */
+	uid_t fs_uid;	   /* to whom files belong that it creates */
+	gid_t fs_gid;
+	pid_t inner_tgid; /* the process's id in its own PID namespace; 0 = unknown */
 };
 
 struct vg_tids {

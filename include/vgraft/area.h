@@ -8,7 +8,10 @@
  *
  *   area + 0                 vga_header: identity, journal, the switch word
  *   + functions_offset       vga_function[function_count]: slots, saved entry bytes
- *   + stubs_offset           for each function a dispatcher and the code it starts with (below)
+ *   + registration_offset    vga_registration: how the target's unwinder finds the area
+ *   + stubs_offset           for each function a dispatcher and the code it starts with (below);
+ *                            page-aligned: what lies before it is data
+ *   + unwind_offset          find_object, and the unwind information of all code of the area
  *   + text_offset            the module's TEXT segment
  *   + object_offset          the patch object itself, whole (primary area only): with it, status,
  *                            revert and recovery need no file
@@ -27,6 +30,12 @@
  * The commit is one store: switch word 0 -> 1 (one byte differs, so it cannot tear) switches every
  * function of the patch. Afterwards the slots are set to the new code one by one, which changes
  * nothing but the cost of a call. Reverting does the same backwards.
+ *
+ * Unwinding. An unwinder asks the dynamic linker whose code an address is: _dl_find_object(), which
+ * it calls through a GOT slot. While the patch is applied that slot leads to find_object, which
+ * answers for the area and asks `next` about all else:
+ *
+ *   slot -> find_object of the newest patch -> (next) that of an older one -> _dl_find_object
  *
  * Journal. `state` says how far a verb has come; it is written before the step that it announces:
  *
@@ -65,7 +74,7 @@
 #include <vgraft/patch.h>
 
 #define VGA_MAGIC   "vgraft patch are" /* 16 bytes, no NUL */
-#define VGA_VERSION 1
+#define VGA_VERSION 2
 
 enum vga_state {
 	VGA_MAPPED = 1,
@@ -104,6 +113,10 @@ struct vga_header {
 	uint32_t object_bytes;
 	uint32_t data_offset; /* 0 = no DATA segment */
 	uint32_t data_bytes;
+	uint32_t registration_offset;
+	uint32_t unwind_offset;
+	uint32_t unwind_bytes;
+	uint32_t reserved;
 	uint8_t checksum[32]; /* of the patch object: which patch this is */
 	char name[64];	      /* of the patch, NUL-terminated */
 };
@@ -121,7 +134,23 @@ struct vga_function {
 	uint8_t saved[8]; /* the VGP_JUMP_BYTES that stood at the entry before it was armed */
 };
 
-static_assert(sizeof(struct vga_header) == 224, "lies in live processes");
+/* A GOT slot through which a module of the target calls _dl_find_object(). */
+struct vga_got_slot {
+	uint64_t address;
+	uint64_t saved; /* what stood there before it led to this area */
+};
+
+#define VGA_GOT_SLOTS 8
+
+struct vga_registration {
+	uint64_t find_object; /* address; 0: the target has no _dl_find_object() */
+	uint64_t next;	      /* find_object of an older patch or area, or _dl_find_object() */
+	uint64_t slot_count;  /* at most VGA_GOT_SLOTS */
+	struct vga_got_slot slots[VGA_GOT_SLOTS];
+};
+
+static_assert(sizeof(struct vga_header) == 240, "lies in live processes");
 static_assert(sizeof(struct vga_function) == 72, "lies in live processes");
+static_assert(sizeof(struct vga_registration) == 152, "lies in live processes");
 
 #endif

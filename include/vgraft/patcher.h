@@ -106,6 +106,11 @@ struct vg_status {
 /* Reads only; stops nobody. */
 VG_MUST_CHECK struct vg_error *vg_status_read(pid_t pid, struct vg_status *status);
 void vg_status_clear(struct vg_status *status);
+/*
+ * An ELF file with the symbols and the unwind information of all patches in the process, at their
+ * addresses there, for a debugger. The caller frees *bytes; without a patch it is NULL.
+ */
+VG_MUST_CHECK struct vg_error *vg_status_symbols(pid_t pid, uint8_t **bytes, size_t *count);
 
 /* Processes that map a module with the primary build-id of `patch`; *pids is owned by the caller.
  */

@@ -110,6 +110,7 @@ static struct vg_error *take_key(struct expect *expect, const char *key, const c
 		{"mechanism", &expect->mechanism}, {"cc", &expect->cc},
 		{"cflags", &expect->cflags},	   {"ldflags", &expect->ldflags},
 		{"target-cc", &expect->target_cc}, {"target-cflags", &expect->target_cflags},
+		{"unlinked", &expect->unlinked},   {"other-cflags", &expect->other_cflags},
 		{"outside", &expect->outside},	   {"strip", &expect->strip},
 		{"matrix", &expect->matrix},	   {"pending", &expect->pending},
 		{"rebuild", &expect->rebuild},	   {"twin", &expect->twin.diff},
@@ -250,6 +251,8 @@ void expect_clear(struct expect *expect)
 	free(expect->ldflags);
 	free(expect->target_cc);
 	free(expect->target_cflags);
+	free(expect->unlinked);
+	free(expect->other_cflags);
 	free(expect->outside);
 	free(expect->strip);
 	free(expect->matrix);

@@ -43,6 +43,8 @@ struct expect {
 	enum target_type type;
 	char *target_cc;     /* the compiler that makes the target, if not the one in the compdb */
 	char *target_cflags; /* flags of the target that the compdb does not show */
+	char *unlinked;	     /* units that are in the compdb and not in the target */
+	char *other_cflags;  /* flags of a second compilation of each unit, not in the target */
 	char *outside;	     /* units that are missing in the compdb */
 	char *strip;	     /* what strip(1) takes from the target: "all", "debug", "split" */
 	char *rebuild;	     /* "yes": a second build must give the same bytes */

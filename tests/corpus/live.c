@@ -93,8 +93,13 @@ struct vg_error *live_ask(struct live *live, const struct probes *probes, const 
 	return NULL;
 }
 
-static void close_pipes(struct live *live)
+/* What a patched process leaves for perf goes with it. */
+static void forget(struct live *live)
 {
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", live->pid);
+	unlink(path);
 	close(live->in);
 	close(live->out);
 	live->pid = 0;
@@ -106,7 +111,7 @@ void live_kill(struct live *live)
 		return;
 	kill(live->pid, SIGKILL);
 	waitpid(live->pid, NULL, 0);
-	close_pipes(live);
+	forget(live);
 }
 
 struct vg_error *live_end(struct live *live, int code)
@@ -120,7 +125,7 @@ struct vg_error *live_end(struct live *live, int code)
 	if (poll(&ready, 1, RUN_HANG_SECONDS * 1000) <= 0)
 		return vg_error_new(VG_FAILED, "the program does not end at end of input");
 	waitpid(live->pid, &status, 0);
-	close_pipes(live);
+	forget(live);
 	if (WIFSIGNALED(status))
 		return vg_error_new(VG_FAILED, "the program was ended by signal %d (%s)",
 				    WTERMSIG(status), strsignal(WTERMSIG(status)));

@@ -113,13 +113,16 @@ static bool is_listed(const char *list, const char *word)
 
 static void add_command(json_t *commands, const struct workspace *workspace,
 			const struct expect *expect, const struct configuration *configuration,
-			const char *unit)
+			const char *unit, const char *more)
 {
 	_cleanup_(arguments_clear) struct arguments compile = {0};
 	json_t *command = json_object();
 	json_t *words = json_array();
 
 	compile_command(&compile, expect, configuration, unit);
+	arguments_split(&compile, more);
+	if (more)
+		arguments_addf(&compile, "-o../out/other-%.*s.o", (int)(strlen(unit) - 2), unit);
 	for (size_t i = 0; i < compile.count; i++)
 		json_array_append_new(words, json_string(compile.words[i]));
 	json_object_set_new(command, "directory", json_string(workspace->source));
@@ -137,8 +140,13 @@ static struct vg_error *write_commands(const struct workspace *workspace,
 	json_t *commands = json_array();
 
 	for (size_t i = 0; i < units->count; i++)
-		if (!is_listed(expect->outside, units->words[i]))
-			add_command(commands, workspace, expect, configuration, units->words[i]);
+		if (!is_listed(expect->outside, units->words[i])) {
+			if (expect->other_cflags)
+				add_command(commands, workspace, expect, configuration,
+					    units->words[i], expect->other_cflags);
+			add_command(commands, workspace, expect, configuration, units->words[i],
+				    NULL);
+		}
 	if (asprintf(&path, "%s/compile_commands.json", workspace->out) < 0)
 		path = NULL;
 	int failed = !path || json_dump_file(commands, path, JSON_INDENT(1)) != 0;
@@ -162,8 +170,9 @@ static struct vg_error *link_target(const struct workspace *workspace, const str
 	arguments_split(&link, "-Wl,--build-id -o");
 	arguments_add(&link, workspace->target);
 	for (size_t i = 0; i < units->count; i++)
-		arguments_addf(&link, "%.*s.o", (int)(strlen(units->words[i]) - 2),
-			       units->words[i]);
+		if (!is_listed(expect->unlinked, units->words[i]))
+			arguments_addf(&link, "%.*s.o", (int)(strlen(units->words[i]) - 2),
+				       units->words[i]);
 	arguments_split(&link, expect->ldflags);
 	return must_run(&link, workspace->out);
 }

@@ -24,9 +24,12 @@ static void check_layout(const struct vg_patch *patch, unsigned module)
 	if (!error) {
 		PROMISE(layout.functions_offset +
 				layout.function_count * (uint64_t)sizeof(struct vga_function) <=
+			layout.registration_offset);
+		PROMISE(layout.registration_offset + sizeof(struct vga_registration) <=
 			layout.name_offset);
 		PROMISE(layout.name_offset + VG_AREA_NAME_BYTES <= layout.stubs_offset);
-		PROMISE((uint64_t)layout.stubs_offset + layout.stubs_bytes <= layout.text_offset);
+		PROMISE((uint64_t)layout.stubs_offset + layout.stubs_bytes <= layout.unwind_offset);
+		PROMISE((uint64_t)layout.unwind_offset + layout.unwind_bytes <= layout.text_offset);
 		PROMISE(!layout.object_offset ||
 			(uint64_t)layout.text_offset + layout.text_bytes <= layout.object_offset);
 		PROMISE(!layout.data_offset ||

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -49,20 +50,36 @@ static void exec_child(const char *const argv[], int pipes[3][2], pid_t parent)
 	_exit(127);
 }
 
+/* Until the exec, which closes the pipe, the child is a copy of the test. */
+static void wait_for_exec(int fd)
+{
+	char byte;
+
+	while (read(fd, &byte, 1) < 0 && errno == EINTR)
+		;
+}
+
 static struct vg_error *fork_child(const char *const argv[], int pipes[3][2],
 				   struct vg_process *process)
 {
 	pid_t parent = getpid();
+	int started[2];
 
 	for (int i = 0; i < 3; i++)
 		if (pipe2(pipes[i], O_CLOEXEC) < 0)
 			return vg_error_errno(VG_FAILED, errno, "cannot make a pipe for %s",
 					      argv[0]);
+	if (pipe2(started, O_CLOEXEC) < 0)
+		return vg_error_errno(VG_FAILED, errno, "cannot make a pipe for %s", argv[0]);
 	process->pid = fork();
-	if (process->pid < 0)
-		return vg_error_errno(VG_FAILED, errno, "cannot fork for %s", argv[0]);
 	if (process->pid == 0)
 		exec_child(argv, pipes, parent);
+	close(started[WRITE_END]);
+	if (process->pid > 0)
+		wait_for_exec(started[READ_END]);
+	close(started[READ_END]);
+	if (process->pid < 0)
+		return vg_error_errno(VG_FAILED, errno, "cannot fork for %s", argv[0]);
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	if (process->pidfd < 0)
 		return vg_error_errno(VG_FAILED, errno, "cannot watch %s", argv[0]);
@@ -271,10 +288,21 @@ static void capture_free(struct vg_capture *capture)
 	free(capture->text);
 }
 
+/* What a patched process leaves for perf when it ends. */
+static void remove_perf_map(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
+	if (pid > 0)
+		unlink(path);
+}
+
 void vg_process_free(struct vg_process *process)
 {
 	if (!process)
 		return;
+	remove_perf_map(process->pid);
 	if (process->pid > 0 && !process->reaped) {
 		kill(process->pid, SIGKILL);
 		waitpid(process->pid, NULL, 0);

@@ -2,11 +2,12 @@
 # The programs that the patcher's live tests patch: as distributions build, without sanitizers; once
 # position-independent, once not.
 
-PATCHER_TARGETS := $(B)/tests/live/targets/patcher_target $(B)/tests/live/targets/patcher_target_fixed
+PATCHER_TARGETS := $(B)/tests/live/targets/patcher_target $(B)/tests/live/targets/patcher_target_fixed \
+                   $(B)/tests/live/targets/patcher_held
 PATCHER_LIVE    := $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/live/patcher_*.c))
 
 $(PATCHER_LIVE): | $(PATCHER_TARGETS)
-$(B)/tests/live/patcher_kill $(B)/tests/live/patcher_hooks: | $(B)/vgraft
+$(B)/tests/live/patcher_kill $(B)/tests/live/patcher_hooks $(B)/tests/live/patcher_unwound $(B)/tests/live/patcher_names: | $(B)/vgraft
 
 PATCHER_FLAGS := -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror
 PATCHER_LIB   := $(B)/tests/live/targets/libpatcher_library.so
@@ -20,3 +21,7 @@ $(B)/tests/live/targets/patcher_target: tests/live/targets/patcher_target.c $(PA
 
 $(B)/tests/live/targets/patcher_target_fixed: tests/live/targets/patcher_target.c $(PATCHER_LIB)
 	@$(CC) $(PATCHER_FLAGS) -fno-pie -no-pie -o $@ $^ -Wl,-rpath,'$$ORIGIN' -lpthread
+
+$(B)/tests/live/targets/patcher_held: tests/live/targets/patcher_held.c
+	@mkdir -p $(@D)
+	@$(CC) $(PATCHER_FLAGS) -fPIE -pie -o $@ $< -lpthread

@@ -34,6 +34,7 @@ static void look(struct found *found)
 static void forget(struct found *found)
 {
 	coroutine_search_clear(&found->search);
+	coroutine_sweep_free(found->search.sweep);
 	unwind_modules_close(&found->modules);
 }
 
@@ -125,6 +126,39 @@ START_TEST(mappings_over_64_mib_are_left_out_and_counted)
 }
 END_TEST
 
+/* More pages than one read takes, none beside another. */
+START_TEST(jmp_bufs_on_scattered_pages_are_all_found)
+{
+	const size_t count = 300;
+	char *pages = mmap(NULL, 2 * count * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct found found;
+
+	for (volatile size_t i = 0; i < count; i++)
+		if (setjmp(*(jmp_buf *)(pages + 2 * i * PAGE + 8 * i)))
+			ck_abort();
+	look(&found);
+	for (size_t i = 0; i < count; i++)
+		ck_assert_ptr_nonnull(context_at(&found, pages + 2 * i * PAGE + 8 * i));
+	forget(&found);
+}
+END_TEST
+
+START_TEST(the_heap_is_searched_however_large_it_is)
+{
+	size_t bytes = (size_t)65 << 20;
+	char *start = sbrk((intptr_t)bytes);
+	jmp_buf *buffer = (jmp_buf *)(((uintptr_t)start + bytes - PAGE) & ~(uintptr_t)15);
+	struct found found;
+
+	if (setjmp(*buffer))
+		ck_abort();
+	look(&found);
+	ck_assert_ptr_nonnull(context_at(&found, buffer));
+	forget(&found);
+}
+END_TEST
+
 START_TEST(a_context_that_was_cleared_is_no_longer_read)
 {
 	struct coroutine_context context;
@@ -149,6 +183,8 @@ int main(void)
 	tcase_add_test(tcase, a_jmp_buf_on_the_heap_is_found_and_read);
 	tcase_add_test(tcase, a_ucontext_in_static_memory_is_found_and_read);
 	tcase_add_test(tcase, a_jmp_buf_across_pages_is_found);
+	tcase_add_test(tcase, jmp_bufs_on_scattered_pages_are_all_found);
+	tcase_add_test(tcase, the_heap_is_searched_however_large_it_is);
 	tcase_add_test(tcase, mappings_over_64_mib_are_left_out_and_counted);
 	tcase_add_test(tcase, a_context_that_was_cleared_is_no_longer_read);
 	suite_add_tcase(suite, tcase);

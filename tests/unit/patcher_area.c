@@ -45,6 +45,9 @@ static struct vga_header good_header(void)
 				    .functions_offset = sizeof(header),
 				    .stubs_offset = 512,
 				    .stubs_bytes = VG_STUB_BYTES,
+				    .registration_offset = 320,
+				    .unwind_offset = 576,
+				    .unwind_bytes = 256,
 				    .text_offset = 1024,
 				    .text_bytes = 256,
 				    .object_offset = 2048,
@@ -92,7 +95,8 @@ static const struct {
 	size_t offset, bytes;
 	uint64_t value;
 } spoilt[] = {
-	SPOIL(version, 2),
+	SPOIL(version, 1),
+	SPOIL(version, 3),
 	SPOIL(header_bytes, 8),
 	SPOIL(area_bytes, 0),
 	SPOIL(area_bytes, 0x2fff),
@@ -109,6 +113,12 @@ static const struct {
 	SPOIL(function_count, UINT32_MAX),
 	SPOIL(functions_offset, 8),
 	SPOIL(functions_offset, UINT32_MAX),
+	SPOIL(registration_offset, 8),
+	SPOIL(registration_offset, 316),
+	SPOIL(registration_offset, UINT32_MAX),
+	SPOIL(unwind_offset, 0),
+	SPOIL(unwind_offset, UINT32_MAX),
+	SPOIL(unwind_bytes, UINT32_MAX),
 	SPOIL(stubs_offset, 0),
 	SPOIL(stubs_offset, UINT32_MAX),
 	SPOIL(stubs_bytes, 0),
@@ -155,6 +165,9 @@ START_TEST(the_layout_of_a_patch_passes_the_check_of_headers)
 	header.area_bytes = layout.area_bytes;
 	header.function_count = layout.function_count;
 	header.functions_offset = layout.functions_offset;
+	header.registration_offset = layout.registration_offset;
+	header.unwind_offset = layout.unwind_offset;
+	header.unwind_bytes = layout.unwind_bytes;
 	header.stubs_offset = layout.stubs_offset;
 	header.stubs_bytes = layout.stubs_bytes;
 	header.text_offset = layout.text_offset;

@@ -74,6 +74,7 @@ START_TEST(the_strip_level_is_found_by_trial)
 		{"x/y/z/src/a.c", "x.new/y/z/src/a.c"},
 		{"/home/user/old/src/a.c", "/home/user/new/src/a.c"},
 		{"src/a.c.orig", "src/a.c"},
+		{"old/src-1.0/src/a.c", "new/src/a.c"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
