@@ -204,6 +204,15 @@ static struct vg_error *fix_thread_local(struct vg_patch_build *build, const str
 				.addend = reach->tpoff + use->offset});
 }
 
+static struct vg_error *refuse_tls(const struct vg_patch_build *build, const struct use *use)
+{
+	return vg_error_refuse(VG_RULE_THREAD_LOCAL,
+			       "%s: %s reaches the thread-local variable %s in a way for which %s "
+			       "has no GOT entry",
+			       use->piece->item->object->file, vg_item_text(use->piece->item),
+			       vg_item_text(use->item), build->target->elf->path);
+}
+
 /* Two GOT words that the target has: nothing can be added for the dynamic linker to fill. */
 static struct vg_error *fix_tls_pair(struct vg_patch_build *build, const struct use *use,
 				     const struct vg_reach *reach)
@@ -219,13 +228,30 @@ static struct vg_error *fix_tls_pair(struct vg_patch_build *build, const struct 
 	if (!pair && use->type == R_X86_64_TLSGD && reach->has_dtpoff)
 		pair = vg_target_tls_pair(build->target, NULL, (uint64_t)reach->dtpoff);
 	if (!pair)
-		return vg_error_refuse(VG_RULE_THREAD_LOCAL,
-				       "%s: %s reaches the thread-local variable %s in a way for "
-				       "which %s has no GOT entry",
-				       use->piece->item->object->file,
-				       vg_item_text(use->piece->item), vg_item_text(use->item),
-				       build->target->elf->path);
+		return refuse_tls(build, use);
 	return add_fix(build, use, to_module(VGP_PC32, pair, -use->distance));
+}
+
+/* The assembler's name for the start of the module's block: local dynamic by descriptor. */
+static bool is_tls_block(const struct vg_item *item)
+{
+	return item->name && !strcmp(item->name, "_TLS_MODULE_BASE_");
+}
+
+/* Likewise the words of a descriptor: a function, which the linker chose, and what it takes. */
+static struct vg_error *fix_tls_descriptor(struct vg_patch_build *build, const struct use *use,
+					   const struct vg_reach *reach)
+{
+	uint64_t descriptor = reach->has_tls_descriptor ? reach->tls_descriptor : 0;
+
+	if (!descriptor && !vg_item_is_local(use->item))
+		descriptor = vg_target_tls_descriptor(build->target, use->item->name, 0);
+	if (!descriptor && (reach->has_dtpoff || is_tls_block(use->item)))
+		descriptor = vg_target_tls_descriptor(build->target, NULL,
+						      reach->has_dtpoff ? reach->dtpoff : 0);
+	if (!descriptor || use->offset)
+		return refuse_tls(build, use);
+	return add_fix(build, use, to_module(VGP_PC32, descriptor, -use->distance));
 }
 
 /* Fixed when the target was linked. */
@@ -266,6 +292,8 @@ static struct vg_error *fix_use(struct vg_patch_build *build, const struct use *
 	case R_X86_64_TLSGD:
 	case R_X86_64_TLSLD:
 		return fix_tls_pair(build, use, reach);
+	case R_X86_64_GOTPC32_TLSDESC:
+		return fix_tls_descriptor(build, use, reach);
 	case R_X86_64_DTPOFF32:
 	case R_X86_64_DTPOFF64:
 		return fix_tls_offset(use, reach);
