@@ -42,7 +42,8 @@ static const char *const output_flags[] = {
 };
 /*
  * -frecord-* would put the private paths of the command line into the object. Debug information is
- * read here, and compressed it would have to be decompressed at once.
+ * read here: compressed it would have to be decompressed at once, and types must be whole and beside
+ * what uses them.
  */
 static const char *const output_prefixes[] = {
 	"-o",
@@ -70,6 +71,9 @@ static const char *const output_prefixes[] = {
 	"-Wa,-compress-debug-sections",
 	"-Wa,--compress-debug-sections",
 	"-gz",
+	"-fdebug-types-section",
+	"-femit-struct-debug-",
+	"-feliminate-dwarf2-dups",
 	"-gsplit-dwarf",
 	NULL,
 };
