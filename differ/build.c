@@ -99,6 +99,7 @@ static void close_pairs(struct vg_patch_build *build)
 static struct vg_error *build_from_units(struct vg_patch_build *build, const struct vg_units *units,
 					 uint8_t **bytes, size_t *count)
 {
+	build->units = units;
 	VG_TRY(vg_decoder_open(&build->decoder));
 	build->units = units;
 	build->matcher = (struct vg_matcher){

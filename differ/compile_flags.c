@@ -40,7 +40,11 @@ static const char *const output_flags[] = {
 	"-c",  "-ftest-coverage", "-MD",	   "-MMD", "-MP", "-MG", "-M", "-MM",
 	"-MV", "-time",		  "-fstack-usage", NULL,
 };
-/* -frecord-* would put the private paths of the command line into the object. */
+/*
+ * -frecord-* would put the private paths of the command line into the object. Debug information is
+ * read here: compressed it would have to be decompressed at once, and types must be whole and
+ * beside what uses them.
+ */
 static const char *const output_prefixes[] = {
 	"-o",
 	"-MF",
@@ -64,6 +68,12 @@ static const char *const output_prefixes[] = {
 	"-fcallgraph-info",
 	"-Wp,-M",
 	"-Wa,-a",
+	"-Wa,-compress-debug-sections",
+	"-Wa,--compress-debug-sections",
+	"-gz",
+	"-fdebug-types-section",
+	"-femit-struct-debug-",
+	"-feliminate-dwarf2-dups",
 	"-gsplit-dwarf",
 	NULL,
 };

@@ -38,6 +38,7 @@ enum vg_compile_kind {
 	VG_COMPILE_SECTIONS, /* + -ffunction-sections -fdata-sections, -g if there was none */
 	VG_COMPILE_PLAIN,    /* as the project compiles it */
 	VG_COMPILE_SCAN,     /* only what it includes: -M */
+	VG_COMPILE_TEXT,     /* preprocesses: -E */
 };
 
 /*

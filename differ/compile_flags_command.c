@@ -91,6 +91,10 @@ static void add_kind(struct vg_words *words, const struct vg_compile_flags *flag
 		vg_words_add(words, "-M");
 		return;
 	}
+	if (kind == VG_COMPILE_TEXT) {
+		vg_words_add(words, "-E");
+		return;
+	}
 	if (kind == VG_COMPILE_SECTIONS) {
 		vg_words_add(words, "-ffunction-sections");
 		vg_words_add(words, "-fdata-sections");

@@ -107,7 +107,7 @@ static void emit_function(struct emission *e, struct vg_item *post, const struct
 			  const struct vg_piece *piece, const struct vg_change *change)
 {
 	struct vgp_function function = {
-		.name = string(e, post->base),
+		.name = string(e, post->source),
 		.symbol = string(e, post->name),
 		.file = string(e, pair->unit->file),
 		.kind = change ? VGP_CHANGED : VGP_NEW,
@@ -326,7 +326,7 @@ static struct vg_error *report_functions(struct emission *e)
 		struct vg_built_function *function = &result->functions[i];
 
 		result->function_count++;
-		function->name = strdup(item->base);
+		function->name = strdup(item->source);
 		function->file = strdup(item->object->file);
 		function->is_new = !change_of(e->build, item);
 		function->bytes = (uint32_t)item->size;

@@ -30,7 +30,7 @@ static struct vg_error *too_short(struct displacement *d, const char *why)
 {
 	struct vg_change *change = d->change;
 	struct vg_error *error = vg_refuse(
-		d->build, VG_RULE_SHORT_ENTRY, change->post->base,
+		d->build, VG_RULE_SHORT_ENTRY, change->post->source,
 		vg_place_of(d->build, change->pair, change->post),
 		"%s cannot be redirected: %s; change its callers instead", change->post->name, why);
 

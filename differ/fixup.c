@@ -92,6 +92,26 @@ static struct vg_error *fix_relative(struct vg_patch_build *build, const struct 
 	return add_fix(build, use, to_piece(VGP_PC32, stub, pc_addend(use)));
 }
 
+/*
+ * A weak symbol that neither the target nor a library of its defines: zero in a program at a fixed
+ * address (gABI ch. 4), where no linker fills the field later.
+ */
+static bool is_absolute_zero(const struct vg_patch_build *build, const struct use *use,
+			     const struct vg_reach *reach)
+{
+	return build->target->is_fixed && reach->has_import && vg_item_is_weak(use->item) &&
+	       !*build->imports.at[reach->import].soname &&
+	       !vg_target_dynamic(build->target, use->item->name);
+}
+
+static struct vg_error *put_number(const struct use *use, uint8_t type, int64_t value)
+{
+	if (type == VGP_ABS32 ? value != (uint32_t)value : value != (int32_t)value)
+		return unsupported(use, "its offset does not fit");
+	memcpy(use->piece->bytes + use->field, &value, 4);
+	return NULL;
+}
+
 static struct vg_error *fix_absolute(struct vg_patch_build *build, const struct use *use,
 				     struct vg_reach *reach, uint8_t type)
 {
@@ -105,6 +125,8 @@ static struct vg_error *fix_absolute(struct vg_patch_build *build, const struct 
 	}
 	if (reach->has_address)
 		return add_fix(build, use, to_module(type, reach->address, use->offset));
+	if (type != VGP_ABS64 && is_absolute_zero(build, use, reach))
+		return put_number(use, type, use->offset);
 	if (type != VGP_ABS64 && !(reach->is_near && build->target->is_fixed))
 		return unsupported(use, "its address does not fit; compile with -fPIC");
 	if (!import.has_import)
@@ -186,6 +208,15 @@ static struct vg_error *fix_thread_local(struct vg_patch_build *build, const str
 				.addend = reach->tpoff + use->offset});
 }
 
+static struct vg_error *refuse_tls(const struct vg_patch_build *build, const struct use *use)
+{
+	return vg_error_refuse(VG_RULE_THREAD_LOCAL,
+			       "%s: %s reaches the thread-local variable %s in a way for which %s "
+			       "has no GOT entry",
+			       use->piece->item->object->file, vg_item_text(use->piece->item),
+			       vg_item_text(use->item), build->target->elf->path);
+}
+
 /* Two GOT words that the target has: nothing can be added for the dynamic linker to fill. */
 static struct vg_error *fix_tls_pair(struct vg_patch_build *build, const struct use *use,
 				     const struct vg_reach *reach)
@@ -201,13 +232,30 @@ static struct vg_error *fix_tls_pair(struct vg_patch_build *build, const struct 
 	if (!pair && use->type == R_X86_64_TLSGD && reach->has_dtpoff)
 		pair = vg_target_tls_pair(build->target, NULL, (uint64_t)reach->dtpoff);
 	if (!pair)
-		return vg_error_refuse(VG_RULE_THREAD_LOCAL,
-				       "%s: %s reaches the thread-local variable %s in a way for "
-				       "which %s has no GOT entry",
-				       use->piece->item->object->file,
-				       vg_item_text(use->piece->item), vg_item_text(use->item),
-				       build->target->elf->path);
+		return refuse_tls(build, use);
 	return add_fix(build, use, to_module(VGP_PC32, pair, -use->distance));
+}
+
+/* The assembler's name for the start of the module's block: local dynamic by descriptor. */
+static bool is_tls_block(const struct vg_item *item)
+{
+	return item->name && !strcmp(item->name, "_TLS_MODULE_BASE_");
+}
+
+/* Likewise the words of a descriptor: a function, which the linker chose, and what it takes. */
+static struct vg_error *fix_tls_descriptor(struct vg_patch_build *build, const struct use *use,
+					   const struct vg_reach *reach)
+{
+	uint64_t descriptor = reach->has_tls_descriptor ? reach->tls_descriptor : 0;
+
+	if (!descriptor && !vg_item_is_local(use->item))
+		descriptor = vg_target_tls_descriptor(build->target, use->item->name, 0);
+	if (!descriptor && (reach->has_dtpoff || is_tls_block(use->item)))
+		descriptor = vg_target_tls_descriptor(build->target, NULL,
+						      reach->has_dtpoff ? reach->dtpoff : 0);
+	if (!descriptor || use->offset)
+		return refuse_tls(build, use);
+	return add_fix(build, use, to_module(VGP_PC32, descriptor, -use->distance));
 }
 
 /* Fixed when the target was linked. */
@@ -248,6 +296,8 @@ static struct vg_error *fix_use(struct vg_patch_build *build, const struct use *
 	case R_X86_64_TLSGD:
 	case R_X86_64_TLSLD:
 		return fix_tls_pair(build, use, reach);
+	case R_X86_64_GOTPC32_TLSDESC:
+		return fix_tls_descriptor(build, use, reach);
 	case R_X86_64_DTPOFF32:
 	case R_X86_64_DTPOFF64:
 		return fix_tls_offset(use, reach);

@@ -305,6 +305,7 @@ static struct vg_error *read_relocs(struct vg_object *object, struct vg_object_s
 	return NULL;
 }
 
+/* Relocations of debug sections are libdwarf's; in compressed ones they have no place yet. */
 static struct vg_error *read_all_relocs(struct vg_object *object)
 {
 	for (size_t i = 1; i < object->section_count; i++) {
@@ -315,7 +316,9 @@ static struct vg_error *read_all_relocs(struct vg_object *object)
 		if (!gelf_getshdr(elf_getscn(object->elf->elf, i), &shdr) ||
 		    shdr.sh_info >= object->section_count)
 			return damaged(object, "a relocation table belongs to no section");
-		VG_TRY(read_relocs(object, &object->sections[i], &object->sections[shdr.sh_info]));
+		if (vg_section_is_loaded(&object->sections[shdr.sh_info]))
+			VG_TRY(read_relocs(object, &object->sections[i],
+					   &object->sections[shdr.sh_info]));
 	}
 	return NULL;
 }

@@ -42,8 +42,9 @@ struct vg_item {
 	struct vg_object_symbol *symbol;   /* the first of its names, or NULL */
 	const char *name;		   /* linker symbol, or NULL */
 	const char *base;		   /* name without clone suffix and static-local number */
-	uint64_t offset, size;		   /* in the section */
-	size_t index;			   /* in object->items */
+	const char *source;    /* name in the source: base without version (target_clones) */
+	uint64_t offset, size; /* in the section */
+	size_t index;	       /* in object->items */
 
 	struct vg_item *twin; /* the same thing in the other object of the pair */
 	bool ambiguous;	      /* may have a twin, but which one cannot be told */

@@ -42,6 +42,14 @@ static size_t base_length(const char *name, bool is_function)
 	return length_without_number(name, length);
 }
 
+/* blend.avx2, blend.default: versions of one function (target_clones), each a function itself. */
+static size_t source_length(const char *base)
+{
+	size_t length = strcspn(base, ".");
+
+	return length ? length : strlen(base);
+}
+
 static struct vg_item *new_item(struct vg_object *object, enum vg_item_kind kind,
 				struct vg_object_section *section, uint64_t offset, uint64_t size)
 {
@@ -66,7 +74,11 @@ static bool name_item(struct vg_item *item, struct vg_object_symbol *symbol)
 	item->name = symbol->name;
 	item->base = vg_arena_strndup(item->object->arena, symbol->name,
 				      base_length(symbol->name, vg_item_is_function(item)));
-	return item->base;
+	item->source = item->base;
+	if (item->base && vg_item_is_function(item))
+		item->source = vg_arena_strndup(item->object->arena, item->base,
+						source_length(item->base));
+	return item->source;
 }
 
 static struct vg_error *cut_strings(struct vg_object *object, struct vg_object_section *section)

@@ -17,7 +17,7 @@ static struct vg_error *refuse_unmatched(struct vg_patch_build *build, struct vg
 		VG_TRY(vg_safety_refuse_lto(build, pair, item));
 	if (!strcmp(match->rule, VG_RULE_MISMATCH))
 		VG_TRY(vg_safety_check_other_compiler(build, pair));
-	error = vg_refuse(build, match->rule, item->base, vg_place_of(build, pair, item), "%s",
+	error = vg_refuse(build, match->rule, item->source, vg_place_of(build, pair, item), "%s",
 			  match->why);
 
 	/* No human can vouch for bytes that are not there. */

@@ -85,9 +85,9 @@ struct vg_piece {
 /* How the patch refers to an item of the post object. */
 struct vg_reach {
 	bool has_address, has_call, has_slot, has_tpoff, has_import;
-	bool has_dtpoff, has_tls_pair;
+	bool has_dtpoff, has_tls_pair, has_tls_descriptor;
 	bool is_near; /* the import lies in another patch area of the module, in reach */
-	uint64_t address, call, slot, tls_pair;
+	uint64_t address, call, slot, tls_pair, tls_descriptor;
 	int64_t tpoff, dtpoff;
 	uint32_t import;
 	struct vg_piece *piece;

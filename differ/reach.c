@@ -107,6 +107,10 @@ static struct vg_error *take_site(struct vg_patch_build *build, const struct vg_
 		return NULL;
 	case VG_SITE_TLS_MODULE:
 		return NULL;
+	case VG_SITE_TLS_DESCRIPTOR:
+		reach->has_tls_descriptor = true;
+		reach->tls_descriptor = site->value;
+		return NULL;
 	}
 	return NULL;
 }
@@ -152,16 +156,22 @@ static struct vg_error *match_itself(struct vg_patch_build *build, struct vg_pai
 	return take_address(build, item, match->address, reach);
 }
 
+static bool is_thread_local_known(const struct vg_reach *reach)
+{
+	return reach->has_tpoff || reach->has_dtpoff || reach->has_tls_pair ||
+	       reach->has_tls_descriptor;
+}
+
 static bool is_reached(const struct vg_reach *reach)
 {
-	return reach->has_address || reach->has_call || reach->has_slot || reach->has_tpoff ||
-	       reach->has_dtpoff || reach->has_tls_pair;
+	return reach->has_address || reach->has_call || reach->has_slot ||
+	       is_thread_local_known(reach);
 }
 
 /* Calls alone do not tell a function's address when they go through the PLT. */
 static bool is_known_enough(const struct vg_item *item, const struct vg_reach *reach)
 {
-	return reach->has_address || reach->has_tpoff || reach->has_dtpoff || reach->has_tls_pair ||
+	return reach->has_address || is_thread_local_known(reach) ||
 	       (item->kind == VG_ITEM_UNDEFINED && is_reached(reach));
 }
 
@@ -424,11 +434,10 @@ static void explain_reach(struct vg_patch_build *build, const struct vg_item *po
 	else
 		vg_explain(build, "%s: %s is reached %s (%s)", post->object->file,
 			   vg_item_text(post),
-			   reach->has_call   ? "through the target's PLT"
-			   : reach->has_slot ? "through the target's GOT"
-			   : reach->has_tpoff || reach->has_dtpoff || reach->has_tls_pair
-				   ? "from the thread pointer"
-				   : "by an import",
+			   reach->has_call		  ? "through the target's PLT"
+			   : reach->has_slot		  ? "through the target's GOT"
+			   : is_thread_local_known(reach) ? "from the thread pointer"
+							  : "by an import",
 			   what);
 }
 

@@ -11,6 +11,16 @@ static bool is_local_symbol(const struct vg_symbol *symbol)
 	return GELF_ST_BIND(symbol->sym.st_info) == STB_LOCAL;
 }
 
+/*
+ * Linkers make hidden symbols local, all of a static PIE's among them: ld lists them behind a
+ * STT_FILE without a name, gold and lld leave them their visibility.
+ */
+static bool was_global(const struct vg_symbol *symbol)
+{
+	return !is_local_symbol(symbol) || (symbol->file && !*symbol->file) ||
+	       GELF_ST_VISIBILITY(symbol->sym.st_other) != STV_DEFAULT;
+}
+
 static bool is_thread_local(const struct vg_symbol *symbol)
 {
 	return GELF_ST_TYPE(symbol->sym.st_info) == STT_TLS;
@@ -24,7 +34,7 @@ static bool is_candidate(const struct vg_item *item, const struct vg_symbol *sym
 
 	if (symbol->sym.st_shndx == SHN_UNDEF)
 		return false;
-	if (is_local_symbol(symbol) != vg_item_is_local(item))
+	if (vg_item_is_local(item) ? !is_local_symbol(symbol) : !was_global(symbol))
 		return false;
 	if (item->kind == VG_ITEM_UNDEFINED)
 		return true;

@@ -14,6 +14,11 @@ VG_MUST_CHECK struct vg_error *vg_safety_check_types(struct vg_patch_build *buil
 						     struct vg_pair *pair,
 						     const struct vg_type_table *pre,
 						     const struct vg_type_table *post);
+/* safety_stack.c: do objects of the type, as it was, live on stacks of replaced code alone? */
+VG_MUST_CHECK struct vg_error *vg_safety_is_on_stacks(struct vg_patch_build *build,
+						      const struct vg_pair *pair,
+						      const struct vg_type *type,
+						      bool *is_on_stacks);
 /* endless */
 VG_MUST_CHECK struct vg_error *vg_safety_check_endless(struct vg_patch_build *build,
 						       struct vg_change *change);
@@ -27,5 +32,12 @@ VG_MUST_CHECK struct vg_error *vg_safety_refuse_lto(struct vg_patch_build *build
 VG_MUST_CHECK struct vg_error *vg_safety_check_folded(struct vg_patch_build *build);
 /* signature; needs the match of all changes */
 VG_MUST_CHECK struct vg_error *vg_safety_check_callers(struct vg_patch_build *build);
+/*
+ * safety_users.c: what of the target uses the entry of a function, calls from replaced code not
+ * counted: words for a sentence, or NULL.
+ */
+VG_MUST_CHECK struct vg_error *vg_safety_find_user(struct vg_patch_build *build,
+						   const struct vg_item *pre,
+						   const struct vg_match *match, const char **user);
 
 #endif

@@ -252,11 +252,11 @@ static struct vg_error *check_resolver(struct vg_patch_build *build, const struc
 {
 	if (!is_resolver(change->post) && !is_resolver(change->pre))
 		return NULL;
-	return vg_refuse(build, VG_RULE_IFUNC, change->post->base,
+	return vg_refuse(build, VG_RULE_IFUNC, change->post->source,
 			 vg_place_of(build, change->pair, change->post),
 			 "%s chooses an implementation (IFUNC) and has done so already; change "
 			 "the implementations instead",
-			 change->post->base);
+			 change->post->source);
 }
 
 /* Even one that nothing of the patch uses: other units will be built to use it. */

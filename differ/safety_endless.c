@@ -338,12 +338,13 @@ static struct vg_error *check_item(struct vg_patch_build *build, struct vg_chang
 		return NULL;
 	VG_TRY(describe_inlining(&graph, cycle, &inlining));
 	return vg_refuse(
-		build, VG_RULE_ENDLESS, change->post->base,
+		build, VG_RULE_ENDLESS, change->post->source,
 		vg_place_of(build, change->pair, change->post),
 		"%s%s never comes back: it loops around +0x%llx with no way to a "
 		"return, so a thread in it would keep the patch waiting for ever; move the "
 		"change into a function that the loop calls",
-		change->post->base, inlining, (unsigned long long)cycle->line->instruction.address);
+		change->post->source, inlining,
+		(unsigned long long)cycle->line->instruction.address);
 }
 
 struct vg_error *vg_safety_check_endless(struct vg_patch_build *build, struct vg_change *change)

@@ -61,12 +61,12 @@ static struct vg_error *check_change(struct vg_patch_build *build, const struct 
 		other = find_stranger(&build->target->dynamic, change);
 	if (!other)
 		return NULL;
-	return vg_refuse(build, VG_RULE_AMBIGUOUS, change->pre->base,
+	return vg_refuse(build, VG_RULE_AMBIGUOUS, change->pre->source,
 			 vg_place_of(build, change->pair, change->pre),
 			 "%s and %s are one function in %s: the linker folded identical "
 			 "code, and changing one would change the other; link without --icf, or "
 			 "--allow ambiguous if both may change",
-			 change->pre->base, other, build->target->elf->path);
+			 change->pre->source, other, build->target->elf->path);
 }
 
 struct vg_error *vg_safety_check_folded(struct vg_patch_build *build)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * layout: objects of a type live on while the code that knows the type is replaced. So a struct,
- * union or enum that both sides have must look the same on both.
+ * union or enum that both sides have must look the same on both, unless its objects are variables
+ * of replaced functions alone.
  */
 #include <string.h>
 
@@ -79,10 +80,13 @@ struct vg_error *vg_safety_check_types(struct vg_patch_build *build, struct vg_p
 {
 	for (size_t i = 0; i < pre->types.count; i++) {
 		const struct vg_type *type = &pre->types.at[i], *other;
-		bool is_same;
+		bool is_same, is_on_stacks;
 
 		other = find_counterpart(post, type, &is_same);
-		if (other && !is_same)
+		if (!other || is_same)
+			continue;
+		VG_TRY(vg_safety_is_on_stacks(build, pair, type, &is_on_stacks));
+		if (!is_on_stacks)
 			VG_TRY(refuse_layout(build, pair, type, other));
 	}
 	return NULL;

@@ -51,6 +51,11 @@ static bool read_plain(const struct vg_line *line, const struct vg_reference *re
 			reference->type == R_X86_64_TLSGD ? VG_SITE_TLS_PAIR : VG_SITE_TLS_MODULE;
 		value->value = next + field;
 		return true;
+	case R_X86_64_GOTPC32_TLSDESC:
+		value->kind = VG_SITE_TLS_DESCRIPTOR;
+		value->value = next + field;
+		value->is_known = reference->item && !reference->offset;
+		return true;
 	case R_X86_64_DTPOFF32:
 	case R_X86_64_DTPOFF64:
 		value->kind = VG_SITE_DTPOFF;

@@ -17,13 +17,14 @@
 #include "differ/listing.h"
 
 enum vg_site_kind {
-	VG_SITE_ADDRESS,    /* the item's address */
-	VG_SITE_CALL,	    /* where calls to it go: its address or a PLT entry */
-	VG_SITE_SLOT,	    /* the GOT slot through which it is reached */
-	VG_SITE_TPOFF,	    /* its offset from the thread pointer */
-	VG_SITE_DTPOFF,	    /* its offset in the module's thread-local block */
-	VG_SITE_TLS_PAIR,   /* the two GOT words for __tls_get_addr: module and offset */
-	VG_SITE_TLS_MODULE, /* the same for the module itself, with offset 0 */
+	VG_SITE_ADDRESS,	/* the item's address */
+	VG_SITE_CALL,		/* where calls to it go: its address or a PLT entry */
+	VG_SITE_SLOT,		/* the GOT slot through which it is reached */
+	VG_SITE_TPOFF,		/* its offset from the thread pointer */
+	VG_SITE_DTPOFF,		/* its offset in the module's thread-local block */
+	VG_SITE_TLS_PAIR,	/* the two GOT words for __tls_get_addr: module and offset */
+	VG_SITE_TLS_MODULE,	/* the same for the module itself, with offset 0 */
+	VG_SITE_TLS_DESCRIPTOR, /* the two GOT words of its TLS descriptor */
 };
 
 /* What one matched place of use says about an item. */

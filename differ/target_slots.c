@@ -260,3 +260,16 @@ uint64_t vg_target_tls_pair(const struct vg_target *target, const char *name, ui
 			return target->slots.at[i].address;
 	return 0;
 }
+
+uint64_t vg_target_tls_descriptor(const struct vg_target *target, const char *name, int64_t offset)
+{
+	for (size_t i = 0; i < target->slots.count; i++) {
+		const struct vg_slot *slot = &target->slots.at[i];
+
+		if (slot->type == R_X86_64_TLSDESC &&
+		    (name ? is_slot_of(slot, name) && !slot->addend
+			  : !slot->symbol && slot->addend == offset))
+			return slot->address;
+	}
+	return 0;
+}

@@ -77,6 +77,13 @@ void vg_units_clear(struct vg_units *units, bool keep);
 VG_MUST_CHECK struct vg_error *vg_units_compile_extra(struct vg_units *units, const char *file,
 						      char **object);
 
+/*
+ * units_text.c: preprocesses the unit as it was before the change; malloc. NULL if it cannot be
+ * done: no plan is at hand.
+ */
+VG_MUST_CHECK struct vg_error *vg_units_text(const struct vg_units *units,
+					     const struct vg_unit *unit, char **text);
+
 /* units_hooks.c: the files of --hooks become units behind the others, all of them new. */
 VG_MUST_CHECK struct vg_error *vg_units_add_hooks(const struct vg_build_request *request,
 						  struct vg_units *units);

@@ -161,15 +161,60 @@ static struct vg_error *put_record(struct vg_unwind_copy *table, const struct vg
 static bool covers(const struct vg_object_section *section, const struct vg_unwind_fde *fde,
 		   const struct vg_item *function)
 {
-	for (size_t i = 0; i < section->reloc_count; i++) {
-		struct vg_item *item;
-		int64_t offset;
+	struct vg_item *item;
+	int64_t offset;
 
-		if (section->relocs[i].offset == fde->pc_begin_offset)
-			return vg_reloc_target(&section->relocs[i], 0, &item, &offset) &&
-			       item == function && !offset;
+	return vg_unwind_field(section, fde->pc_begin_offset, &item, &offset) && item == function &&
+	       !offset;
+}
+
+/* The same CIE without exception tables: its displaced instructions call nothing. */
+static struct vg_error *plain_cie(struct vg_unwind_copy *table, const uint8_t *data,
+				  struct vg_unwind_cie *cie, const uint8_t **plain)
+{
+	uint64_t numbers = cie->numbers_end - cie->numbers;
+	uint64_t rules = cie->offset + cie->bytes - cie->instructions;
+	uint64_t size = (4 + 4 + 1 + 3 + numbers + 2 + rules + 7) / 8 * 8;
+	uint8_t *bytes = vg_arena_alloc(table->build->arena, size, 1), *at = bytes;
+	uint32_t length = (uint32_t)size - 4;
+
+	if (!bytes)
+		return vg_error_no_memory();
+	at = mempcpy(at, &length, 4);
+	at = mempcpy(at, "\0\0\0\0", 4);
+	at = mempcpy(at, data + cie->offset + 8, 1); /* version */
+	at = mempcpy(at, "zR", 3);
+	at = mempcpy(at, data + cie->numbers, numbers);
+	*at++ = 1;
+	*at++ = cie->encoding;
+	memcpy(at, data + cie->instructions, rules); /* DW_CFA_nop behind it */
+	*plain = bytes;
+	*cie = (struct vg_unwind_cie){.bytes = size,
+				      .encoding = cie->encoding,
+				      .has_augmentation = true,
+				      .code_align = cie->code_align};
+	return NULL;
+}
+
+/* A call that stands in the entry may throw, and what then is to be cleaned up is not known. */
+static struct vg_error *refuse_call(struct vg_unwind_copy *table, const struct vg_change *change)
+{
+	const uint8_t *bytes =
+		vg_target_bytes(table->build->target, change->match->address, change->entry_bytes);
+	struct vg_instruction instruction;
+
+	for (unsigned at = 0; bytes && at < change->entry_bytes; at += instruction.size) {
+		if (!vg_decode(table->build->decoder, bytes + at, change->entry_bytes - at, at,
+			       &instruction))
+			return NULL;
+		if (instruction.flow == VG_FLOW_CALL || instruction.flow == VG_FLOW_CALL_INDIRECT)
+			return vg_refuse(table->build, VG_RULE_SHORT_ENTRY, change->post->source,
+					 vg_place_of(table->build, change->pair, change->post),
+					 "%s begins with a call and has exception tables, so that "
+					 "its entry cannot be moved; change its callers instead",
+					 change->post->source);
 	}
-	return false;
+	return NULL;
 }
 
 static struct vg_error *find_record(struct vg_unwind_copy *table, const struct vg_change *change,
@@ -178,6 +223,7 @@ static struct vg_error *find_record(struct vg_unwind_copy *table, const struct v
 	uint64_t next = 0, after;
 	struct vg_unwind_cie cie;
 	struct vg_unwind_fde fde, unused;
+	const uint8_t *data = section->data;
 	bool is_cie;
 	uint32_t offset;
 
@@ -190,7 +236,11 @@ static struct vg_error *find_record(struct vg_unwind_copy *table, const struct v
 				    &unused) ||
 		    !vg_unwind_is_supported(&cie))
 			return NULL;
-		VG_TRY(vg_unwind_put_cie(table, section->data, &cie, &offset));
+		if (cie.has_lsda || cie.has_personality) {
+			VG_TRY(refuse_call(table, change));
+			VG_TRY(plain_cie(table, section->data, &cie, &data));
+		}
+		VG_TRY(vg_unwind_put_cie(table, data, &cie, NULL, &offset));
 		return put_record(table, change, section->data, &cie, &fde, offset);
 	}
 	return NULL;

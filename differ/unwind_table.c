@@ -5,7 +5,7 @@
 
 #include "differ/unwind_reader.h"
 
-static unsigned encoded_bytes(uint8_t encoding)
+unsigned vg_unwind_pointer_bytes(uint8_t encoding)
 {
 	switch (encoding & 0x0f) {
 	case DW_EH_PE_udata2:
@@ -23,6 +23,15 @@ static unsigned encoded_bytes(uint8_t encoding)
 	}
 }
 
+static void read_personality(struct vg_unwind_reader *reader, struct vg_unwind_cie *cie)
+{
+	cie->has_personality = true;
+	cie->personality_encoding_offset = reader->at;
+	cie->personality_encoding = (uint8_t)vg_unwind_read(reader, 1);
+	cie->personality_offset = reader->at;
+	vg_unwind_read(reader, vg_unwind_pointer_bytes(cie->personality_encoding));
+}
+
 static void read_augmentation(struct vg_unwind_reader *reader, const char *text,
 			      struct vg_unwind_cie *cie)
 {
@@ -37,11 +46,11 @@ static void read_augmentation(struct vg_unwind_reader *reader, const char *text,
 			break;
 		case 'L':
 			cie->has_lsda = true;
-			vg_unwind_read(reader, 1);
+			cie->lsda_encoding_offset = reader->at;
+			cie->lsda_encoding = (uint8_t)vg_unwind_read(reader, 1);
 			break;
 		case 'P':
-			cie->has_personality = true;
-			vg_unwind_read(reader, encoded_bytes((uint8_t)vg_unwind_read(reader, 1)));
+			read_personality(reader, cie);
 			break;
 		case 'S':
 		case 'B':
@@ -65,12 +74,14 @@ static bool read_cie(struct vg_unwind_reader *reader, struct vg_unwind_cie *cie)
 		;
 	if (reader->failed || (version != 1 && version != 3))
 		return false;
+	cie->numbers = reader->at;
 	cie->code_align = vg_unwind_read_leb(reader);
 	vg_unwind_read_leb(reader); /* data alignment, signed; its length is the same */
 	if (version == 1)
 		vg_unwind_read(reader, 1);
 	else
 		vg_unwind_read_leb(reader);
+	cie->numbers_end = reader->at;
 	if (*text == 'z')
 		read_augmentation(reader, text, cie);
 	else if (*text)
@@ -91,7 +102,7 @@ static bool read_fde(struct vg_unwind_reader *reader, const uint8_t *data, size_
 	if (fde->cie >= fde->offset ||
 	    !vg_unwind_next(data, size, fde->cie, &next, &is_cie, &cie, &unused) || !is_cie)
 		return false;
-	fde->pointer_bytes = encoded_bytes(cie.encoding);
+	fde->pointer_bytes = vg_unwind_pointer_bytes(cie.encoding);
 	fde->pc_begin_offset = reader->at;
 	vg_unwind_read(reader, fde->pointer_bytes);
 	fde->pc_range_offset = reader->at;
@@ -101,6 +112,8 @@ static bool read_fde(struct vg_unwind_reader *reader, const uint8_t *data, size_
 
 		if (skip > reader->end - reader->at)
 			return false;
+		if (cie.has_lsda && skip >= vg_unwind_pointer_bytes(cie.lsda_encoding))
+			fde->lsda_offset = reader->at;
 		reader->at += skip;
 	}
 	fde->instructions = reader->at;

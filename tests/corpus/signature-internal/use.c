@@ -8,5 +8,5 @@ static __attribute__((noinline)) int scale(int value)
 
 int use(int value)
 {
-	return scale(value);
+	return scale(value) + value * 3;
 }

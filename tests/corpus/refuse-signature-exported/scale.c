@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "scale.h"
+
+int scale(int value)
+{
+	return value * value * 2;
+}
