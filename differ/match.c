@@ -188,6 +188,23 @@ static struct vg_error *try_block(struct search *search, struct vg_object *plain
 	return *is_placed ? try_candidate(search, base + item->offset) : NULL;
 }
 
+/* Several symbols of the name, and the code is the same at each: the object's place decides. */
+static struct vg_error *choose_by_block(struct search *search, struct vg_object *plain)
+{
+	struct search placed = {
+		.matcher = search->matcher, .item = search->item, .listing = search->listing};
+	bool is_placed;
+
+	VG_TRY(try_block(&placed, plain, &is_placed));
+	for (size_t i = 0; i < search->found.count && placed.found.count; i++) {
+		if (search->found.at[i] != placed.found.at[0])
+			continue;
+		search->found = placed.found;
+		search->how = VG_MATCHED_BY_OBJECT;
+	}
+	return NULL;
+}
+
 /* Step 1, by what code that was matched refers to: a part by the function that jumps to it. */
 static struct vg_error *try_sites(struct search *search)
 {
@@ -232,7 +249,7 @@ static struct vg_error *run_search(struct search *search, struct vg_object *plai
 	VG_TRY(try_names(search, is_known));
 	search->how = VG_MATCHED_BY_NAME;
 	if (*is_known)
-		return NULL;
+		return search->found.count > 1 ? choose_by_block(search, plain) : NULL;
 	VG_TRY(try_block(search, plain, &is_placed));
 	search->how = is_placed ? VG_MATCHED_BY_OBJECT : VG_MATCHED_BY_CODE;
 	if (!is_placed)

@@ -86,6 +86,15 @@ static struct vg_error *match_items(struct measure *measure, struct vg_arena *ar
 	return NULL;
 }
 
+/* As the compiler was given it: symbol tables scope static names by it. */
+static const char *source_of(const struct vg_object *object)
+{
+	for (size_t i = 0; i < object->symbol_count; i++)
+		if (object->symbols[i].type == STT_FILE && *object->symbols[i].name)
+			return object->symbols[i].name;
+	return object->path;
+}
+
 static struct vg_error *match_object(struct measure *measure, const char *path)
 {
 	struct vg_arena arena = {0};
@@ -94,6 +103,7 @@ static struct vg_error *match_object(struct measure *measure, const char *path)
 
 	if (!error) {
 		measure->objects++;
+		object->file = source_of(object);
 		error = match_items(measure, &arena, object);
 	} else if (vg_error_code(error) == VG_REFUSED) {
 		vg_error_free(error);
