@@ -364,6 +364,14 @@ const char *vg_patch_string(const struct vg_patch *patch, uint32_t offset)
 	return patch->strings + offset;
 }
 
+bool vg_patch_depends_on(const struct vg_patch *patch, const char *name)
+{
+	for (size_t i = 0; i < patch->depend_count; i++)
+		if (strcmp(vg_patch_string(patch, patch->depends[i]), name) == 0)
+			return true;
+	return false;
+}
+
 const char *vg_patch_name(const struct vg_patch *patch)
 {
 	return vg_patch_string(patch, patch->info->name);

@@ -35,7 +35,7 @@ struct vg_installed {
 	size_t area_count;
 	enum vga_state state;
 	bool on;		 /* the switch word */
-	struct vg_patch *object; /* NULL in state MAPPED, and in DISARMED areas that are damaged */
+	struct vg_patch *object; /* NULL: MAPPED, READY, and if damaged DISARMED, RETIRED */
 };
 
 /* An anonymous read-execute mapping with our mark of which no page was ever touched. */

@@ -33,7 +33,7 @@ static const char *check_identity(const struct vga_header *header)
 	if (header->area_bytes < sizeof(*header) || header->area_bytes % PAGE ||
 	    header->area_bytes > UINT32_MAX || header->area_address > (1ull << 47))
 		return "size";
-	if (header->state < VGA_MAPPED || header->state > VGA_POST_REVERT)
+	if (header->state < VGA_MAPPED || header->state > VGA_RETIRED)
 		return "state";
 	if (header->switch_word > 1)
 		return "switch word";
@@ -146,7 +146,7 @@ bool vg_installed_is_linked(const struct vg_installed *installed)
 {
 	return installed->state == VGA_ARMING || installed->state == VGA_APPLIED ||
 	       installed->state == VGA_REVERTING || installed->state == VGA_POST_APPLY ||
-	       installed->state == VGA_PRE_REVERT;
+	       installed->state == VGA_PRE_REVERT || installed->state == VGA_REPLACED;
 }
 
 bool vg_installed_may_run_hook(const struct vg_installed *installed)

@@ -164,7 +164,7 @@ struct vg_error *vg_ranges_code_areas(const struct vg_areas *all, struct vg_code
 	*count = 0;
 	VG_TRY(allocate(most, areas));
 	for (size_t i = 0; i < all->count; i++)
-		if (vg_installed_is_linked(&all->patches[i]))
+		if (vg_installed_is_linked(&all->patches[i]) || all->patches[i].object)
 			fill_areas(&all->patches[i], *areas, count);
 	return NULL;
 }

@@ -90,6 +90,10 @@ vg_stacks_check_coroutines(struct vg_stacks *stacks, const struct vg_code_range 
 			   size_t range_count, enum vg_verdict *verdict, struct vg_blocker *blocker,
 			   char **why, unsigned *count);
 
+/* The stack pointers of all contexts that the last check of coroutines saw, live or not. */
+VG_MUST_CHECK struct vg_error *vg_stacks_context_pointers(const struct vg_stacks *stacks,
+							  uint64_t **pointers, size_t *count);
+
 /* What the search for coroutines left out, as a sentence for people (owned by the caller), or NULL.
  */
 char *vg_stacks_note(const struct vg_stacks *stacks);

@@ -408,6 +408,20 @@ struct vg_error *vg_stacks_check_coroutines(struct vg_stacks *stacks,
 	return error;
 }
 
+struct vg_error *vg_stacks_context_pointers(const struct vg_stacks *stacks, uint64_t **pointers,
+					    size_t *count)
+{
+	const struct coroutine_search *inside = &stacks->inside;
+
+	*pointers = calloc(inside->count + 1, sizeof(**pointers));
+	if (!*pointers)
+		return vg_error_no_memory();
+	*count = stacks->can_coroutine ? inside->count : 0;
+	for (size_t i = 0; i < *count; i++)
+		(*pointers)[i] = inside->contexts[i].registers[CFI_RSP];
+	return NULL;
+}
+
 /* Unwinding every context once reads the unwind information that the stop will ask for. */
 static void warm(struct vg_stacks *stacks)
 {

@@ -12,7 +12,8 @@
 static const char *const many_threads[5] = {"3", "3", "2", "2", "2"};
 static const char *const no_threads[5] = {"0", "0", "0", "0", "0"};
 static const char *const programs[] = {"patcher_target", "patcher_target_fixed"};
-static const struct vg_case_change both[] = {{"first", 2, false}, {"second", 3, false}};
+static const struct vg_case_change both[] = {{"first", 2, VG_CASE_PROGRAM},
+					     {"second", 3, VG_CASE_PROGRAM}};
 
 START_TEST(a_patch_goes_in_and_comes_out_and_leaves_no_trace)
 {
@@ -132,7 +133,7 @@ END_TEST
 
 START_TEST(a_thread_busy_in_a_changed_function_makes_apply_wait)
 {
-	static const struct vg_case_change change[] = {{"busy", 7, false}};
+	static const struct vg_case_change change[] = {{"busy", 7, VG_CASE_PROGRAM}};
 	struct vg_case c;
 	struct vg_result result;
 
@@ -188,7 +189,7 @@ static const struct {
 } refusals[] = {
 	{"not what patch fix was built for", {.wrong_entry = true}},
 	{"does not reach", {.far_reference = true}},
-	{"replaces all others", {.replace = true}},
+	{"can't depend on patch base", {.replace = true, .depends = "base"}},
 	{"depends on patch base", {.depends = "base"}},
 	{"no no_such_function", {.import = "no_such_function"}},
 };

@@ -20,7 +20,8 @@
 #include "tests/lib/suite.h"
 
 static const char *const few_threads[5] = {"1", "1", "1", "1", "0"};
-static const struct vg_case_change both[] = {{"first", 2, false}, {"second", 3, false}};
+static const struct vg_case_change both[] = {{"first", 2, VG_CASE_PROGRAM},
+					     {"second", 3, VG_CASE_PROGRAM}};
 
 /* Applies; the outcome and words of the reason must be as said. */
 static void expect_apply(struct vg_case *c, const struct vg_patch *patch, enum vg_outcome outcome,
