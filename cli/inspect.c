@@ -7,6 +7,7 @@
 #include "cli/disassembly.h"
 #include "cli/patch_place.h"
 #include "cli/report.h"
+#include "cli/share.h"
 #include "cli/verbs.h"
 #include "common/cleanup.h"
 #include "common/elf_file.h"
@@ -14,14 +15,19 @@
 
 static const char usage[] =
 	"usage: vgraft inspect OUT.vgp [-d] [--json]\n"
+	"       vgraft inspect --share ELF [--symbols ELF] OBJECT|DIR... [--json]\n"
 	"\n"
-	"Shows what a patch object changes, and in which build of which program.\n"
+	"Shows what a patch object changes, and in which build of which program; or how many\n"
+	"functions of a program the objects of its build tell apart.\n"
 	"\n"
-	"  -d      disassemble the new code\n"
-	"  --json  one object on standard output\n";
+	"  -d             disassemble the new code\n"
+	"  --share ELF    the program; OBJECT: a compiled object, DIR: searched for *.o\n"
+	"  --symbols ELF  its separate debug file, or an unstripped twin\n"
+	"  --json         one object on standard output\n";
 
 struct inspect_options {
 	const char *path;
+	struct vg_share_options share;
 	bool disassemble, json;
 };
 
@@ -291,10 +297,29 @@ static void print_patch(const struct vg_patch *patch)
 	print_references(patch);
 }
 
+static int take_arguments(struct inspect_options *options, int argc, char **argv)
+{
+	bool share = options->share.target;
+
+	if (share ? optind == argc || options->disassemble : optind + 1 != argc) {
+		vg_say(share ? "inspect --share takes objects, or folders of objects"
+			     : "inspect takes one patch object");
+		fputs(usage, stderr);
+		return VG_USAGE;
+	}
+	options->path = argv[optind];
+	options->share.paths = argv + optind;
+	options->share.path_count = (size_t)(argc - optind);
+	options->share.json = options->json;
+	return -1;
+}
+
 /* Returns -1 to go on, or an exit code. */
 static int parse(struct inspect_options *options, int argc, char **argv)
 {
 	static const struct option long_options[] = {
+		{"share", required_argument, NULL, 's'},
+		{"symbols", required_argument, NULL, 'y'},
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -305,6 +330,12 @@ static int parse(struct inspect_options *options, int argc, char **argv)
 		switch (option) {
 		case 'd':
 			options->disassemble = true;
+			break;
+		case 's':
+			options->share.target = optarg;
+			break;
+		case 'y':
+			options->share.symbols = optarg;
 			break;
 		case 'j':
 			options->json = true;
@@ -317,13 +348,7 @@ static int parse(struct inspect_options *options, int argc, char **argv)
 			return VG_USAGE;
 		}
 	}
-	if (optind + 1 != argc) {
-		vg_say("inspect takes one patch object");
-		fputs(usage, stderr);
-		return VG_USAGE;
-	}
-	options->path = argv[optind];
-	return -1;
+	return take_arguments(options, argc, argv);
 }
 
 static int inspect(const struct inspect_options *options, const struct vg_patch *patch)
@@ -364,6 +389,8 @@ int vg_verb_inspect(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	if (options.share.target)
+		return vg_inspect_share(&options.share);
 	struct vg_error *error = vg_patch_open(options.path, &patch);
 	if (error)
 		return fail(&options, error);

@@ -21,6 +21,7 @@ struct search {
 	struct vg_listing *listing;
 	VG_LIST(uint64_t) found;
 	struct attempt best;
+	enum vg_match_how how;
 };
 
 static const char *describe_line(struct search *search, const struct vg_line *line,
@@ -187,6 +188,33 @@ static struct vg_error *try_block(struct search *search, struct vg_object *plain
 	return *is_placed ? try_candidate(search, base + item->offset) : NULL;
 }
 
+/* Several symbols of the name, and the code is the same at each: the object's place decides. */
+static struct vg_error *choose_by_block(struct search *search, struct vg_object *plain)
+{
+	struct search placed = {
+		.matcher = search->matcher, .item = search->item, .listing = search->listing};
+	bool is_placed;
+
+	VG_TRY(try_block(&placed, plain, &is_placed));
+	for (size_t i = 0; i < search->found.count && placed.found.count; i++) {
+		if (search->found.at[i] != placed.found.at[0])
+			continue;
+		search->found = placed.found;
+		search->how = VG_MATCHED_BY_OBJECT;
+	}
+	return NULL;
+}
+
+/* Step 1, by what code that was matched refers to: a part by the function that jumps to it. */
+static struct vg_error *try_sites(struct search *search)
+{
+	for (const struct vg_site *site = search->item->sites; site; site = site->next)
+		if ((site->kind == VG_SITE_ADDRESS || site->kind == VG_SITE_CALL) &&
+		    !vg_target_plt(search->matcher->target, site->value))
+			VG_TRY(try_candidate(search, site->value));
+	return NULL;
+}
+
 /* Step 1, by length. */
 static struct vg_error *try_all_functions(struct search *search)
 {
@@ -219,10 +247,14 @@ static struct vg_error *run_search(struct search *search, struct vg_object *plai
 
 	VG_TRY(vg_listing_get(search->matcher->decoder, search->item, &search->listing));
 	VG_TRY(try_names(search, is_known));
+	search->how = VG_MATCHED_BY_NAME;
 	if (*is_known)
-		return NULL;
+		return search->found.count > 1 ? choose_by_block(search, plain) : NULL;
 	VG_TRY(try_block(search, plain, &is_placed));
+	search->how = is_placed ? VG_MATCHED_BY_OBJECT : VG_MATCHED_BY_CODE;
 	if (!is_placed)
+		VG_TRY(try_sites(search));
+	if (!is_placed && !search->found.count)
 		VG_TRY(try_all_functions(search));
 	return NULL;
 }
@@ -237,6 +269,28 @@ static const char *candidates_text(struct search *search)
 			arena, text,
 			vg_arena_printf(arena, "0x%llx", (unsigned long long)search->found.at[i]));
 	return search->found.count > 4 ? vg_arena_enumerate(arena, text, "…") : text;
+}
+
+/* Without symbols, code of the same length somewhere else is nothing to compare with. */
+static struct vg_error *find_difference(struct search *search, struct vg_object *plain)
+{
+	struct vg_item *item = plain ? vg_object_item_named(plain, search->item->name) : NULL;
+	struct search there = {.matcher = search->matcher};
+	uint64_t address;
+
+	search->best = (struct attempt){0};
+	if (!item || !vg_item_is_function(item))
+		return NULL;
+	VG_TRY(vg_match_nearest(search->matcher, item->section, search->item->object, &there.item,
+				&address));
+	if (!there.item)
+		return NULL;
+	VG_TRY(vg_listing_get(search->matcher->decoder, there.item, &there.listing));
+	if (!matches_at(&there, address) && there.best.why)
+		search->best.why = vg_arena_printf(search->matcher->arena,
+						   "%s at 0x%llx differs: %s", there.item->name,
+						   (unsigned long long)address, there.best.why);
+	return NULL;
 }
 
 static void explain_failure(struct search *search, bool is_known, struct vg_match *match)
@@ -268,7 +322,10 @@ static void explain_failure(struct search *search, bool is_known, struct vg_matc
 		match->why = vg_arena_printf(
 			arena, "%s %s; use the source, flags and compiler of this build", name,
 			is_known ? vg_arena_printf(arena, "is of another size in %s", path)
-				 : vg_arena_printf(arena, "was not found in %s", path));
+				 : vg_arena_printf(arena,
+						   "was not found in %s: none of its functions "
+						   "that are %llu bytes long has its code",
+						   path, (unsigned long long)search->item->size));
 	}
 }
 
@@ -323,11 +380,16 @@ struct vg_error *vg_match_function(struct vg_matcher *matcher, struct vg_item *i
 	VG_TRY(run_search(&search, plain, &is_known));
 	if (!search.found.count)
 		VG_TRY(search_plain(&search, plain));
+	if (!search.found.count && !is_known)
+		VG_TRY(find_difference(&search, plain));
 	if (search.found.count != 1) {
+		(*match)->places = search.found.at;
+		(*match)->place_count = search.found.count;
 		explain_failure(&search, is_known, *match);
 		return NULL;
 	}
 	(*match)->found = true;
+	(*match)->how = search.how;
 	(*match)->address = search.found.at[0];
 	(*match)->bytes = search.item->size;
 	(*match)->item = search.item;

@@ -4,8 +4,8 @@
  *
  *   1. Candidates are what the symbol table calls by the function's name (under the unit's
  *      STT_FILE, if the function is static). Without such a symbol: the place where the whole
- *      section of the object lies (see vg_match_block()); if that cannot be told, every function
- *      of the target that is as long (.eh_frame).
+ *      section of the object lies (see vg_match_block()); if that cannot be told, where matched
+ *      code says; or else every function of the target that is as long (.eh_frame).
  *   2. A candidate matches if its bytes are those of the object, fields of relocations aside, and
  *      if what it refers to agrees: strings and constants by content, names that the target knows
  *      by address, code of the object by where it was found.
@@ -19,9 +19,18 @@
 #include "differ/site.h"
 #include "differ/target_binary.h"
 
+enum vg_match_how {
+	VG_MATCHED_BY_NAME,   /* the symbol table */
+	VG_MATCHED_BY_OBJECT, /* the place of the whole section */
+	VG_MATCHED_BY_CODE,   /* nothing but its own code */
+};
+
 struct vg_match {
 	bool found;
+	enum vg_match_how how;
 	uint64_t address, bytes;
+	uint64_t *places; /* not found: where it could be, if that are several */
+	size_t place_count;
 	struct vg_item
 		*item;	  /* found: whose bytes these are: of the pre object, or of the plain one */
 	const char *rule; /* not found: VG_RULE_MISMATCH or VG_RULE_AMBIGUOUS */
@@ -50,6 +59,16 @@ VG_MUST_CHECK struct vg_error *vg_match_function(struct vg_matcher *matcher, str
 VG_MUST_CHECK struct vg_error *vg_match_block(struct vg_matcher *matcher,
 					      struct vg_object_section *section, bool *found,
 					      uint64_t *base);
+
+/*
+ * For a section of the plain object that lies nowhere: the function of the pre object that differs
+ * from the target's, and where that lies, by the functions beside it; NULL if none of these was
+ * found.
+ */
+VG_MUST_CHECK struct vg_error *vg_match_nearest(struct vg_matcher *matcher,
+						const struct vg_object_section *section,
+						const struct vg_object *pre,
+						struct vg_item **different, uint64_t *address);
 
 /* Step 2 for one function and one address. */
 VG_MUST_CHECK struct vg_error *vg_match_try(struct vg_matcher *matcher, struct vg_item *item,

@@ -72,9 +72,12 @@ static const char *in_cache(struct vg_package *package, const char *name, const 
 	return path;
 }
 
-/* Is the file in files/, now? A link stands for one of the cache. */
+/*
+ * Is the file in files/, now? A link stands for one of the cache. What is there with another
+ * checksum is thrown away: an error only if it is what was just brought.
+ */
 static struct vg_error *is_there(struct vg_package *package, const char *name, const char *sha256,
-				 bool *there)
+				 bool brought, bool *there)
 {
 	_cleanup_free_ char *path = vg_format("%s/%s", package->files, name);
 	const char *cached;
@@ -83,8 +86,16 @@ static struct vg_error *is_there(struct vg_package *package, const char *name, c
 		return vg_error_no_memory();
 	*there = false;
 	cached = in_cache(package, name, sha256);
-	if (!cached)
-		return is_it(path, sha256, there);
+	if (!cached) {
+		struct vg_error *error = is_it(path, sha256, there);
+
+		if (error)
+			unlink(path);
+		if (brought)
+			return error;
+		vg_error_free(error);
+		return NULL;
+	}
 	if (unlink(path) < 0 && errno != ENOENT)
 		return vg_error_errno(VG_FAILED, errno, "cannot replace %s", path);
 	if (symlink(cached, path) < 0)
@@ -133,7 +144,7 @@ struct vg_error *vg_package_fetch_source(struct vg_package *package)
 	for (size_t i = 0; i < manifest->files.count; i++) {
 		const struct vg_manifest_file *file = &manifest->files.at[i];
 
-		VG_TRY(is_there(package, file->name, file->sha256, &there));
+		VG_TRY(is_there(package, file->name, file->sha256, false, &there));
 		all = all && there;
 	}
 	if (all)
@@ -142,7 +153,7 @@ struct vg_error *vg_package_fetch_source(struct vg_package *package)
 	for (size_t i = 0; i < manifest->files.count; i++) {
 		const struct vg_manifest_file *file = &manifest->files.at[i];
 
-		VG_TRY(is_there(package, file->name, file->sha256, &there));
+		VG_TRY(is_there(package, file->name, file->sha256, true, &there));
 		if (!there)
 			return vg_error_new(VG_USAGE,
 					    "%s %s has no file %s; the manifest names one",
@@ -170,7 +181,8 @@ static const char *deb_name(struct vg_package *package, const char *name, const 
 			       version, colon + 1, architecture);
 }
 
-static struct vg_error *find_deb(struct vg_package *package, const char *name, const char **path)
+static struct vg_error *find_deb(struct vg_package *package, const char *name, bool brought,
+				 const char **path)
 {
 	static const char *const architectures[] = {"amd64", "all"};
 	bool there;
@@ -181,7 +193,8 @@ static struct vg_error *find_deb(struct vg_package *package, const char *name, c
 
 		if (!file)
 			return vg_error_no_memory();
-		VG_TRY(is_there(package, file, sha256_of(package->manifest, name), &there));
+		VG_TRY(is_there(package, file, sha256_of(package->manifest, name), brought,
+				&there));
 		if (there)
 			*path = vg_arena_printf(package->arena, "%s/%s", package->files, file);
 	}
@@ -205,11 +218,11 @@ static struct vg_error *download_binary(struct vg_package *package, const char *
 struct vg_error *vg_package_fetch_binary(struct vg_package *package, const char *name,
 					 const char **path)
 {
-	VG_TRY(find_deb(package, name, path));
+	VG_TRY(find_deb(package, name, false, path));
 	if (*path)
 		return NULL;
 	VG_TRY(download_binary(package, name));
-	VG_TRY(find_deb(package, name, path));
+	VG_TRY(find_deb(package, name, true, path));
 	if (!*path)
 		return vg_error_new(VG_FAILED, "apt brought %s %s under another name than expected",
 				    name, package->manifest->version);

@@ -14,7 +14,7 @@ $(QEMU_TREE)/complete: tests/qemu/unpack
 # The fixes, each made from its manifest. The first one takes minutes: package, source, headers.
 QEMU_PATCHES := $(patsubst patches/qemu/%/manifest,$(B)/qemu/%.vgp,$(wildcard patches/qemu/*/manifest))
 
-$(B)/qemu/%.vgp: patches/qemu/%/manifest patches/qemu/debian-12-u15 | $(B)/vgraft
+$(B)/qemu/%.vgp: patches/qemu/%/manifest patches/qemu/debian-12-u15 $(B)/vgraft
 	@mkdir -p $(@D)
 	$(B)/vgraft build --manifest $< --work $(B)/packages -o $@
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The share of a program's functions that its objects tell apart, measured on programs that are
+ * compiled, linked and stripped for it.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <vgraft/error.h>
+
+#include "common/error.h"
+#include "differ/share.h"
+#include "tests/lib/project.h"
+#include "tests/lib/suite.h"
+
+static struct vg_share share;
+
+static void enter(void)
+{
+	vg_project_enter();
+	vg_project_write("main.c",
+			 "int one(int); int two(int);\n"
+			 "int main(int c, char **v) { (void)v; return one(c) + two(c); }\n");
+	vg_project_write("one.c", "int one(int);\nstatic int total;\n"
+				  "static __attribute__((noinline)) int add(int v)\n"
+				  "{ total += v; return total; }\n"
+				  "int one(int v) { return add(v) * 3; }\n");
+	vg_project_write("two.c", "int two(int);\nstatic int total;\n"
+				  "static __attribute__((noinline)) int add(int v)\n"
+				  "{ total += v; return total; }\n"
+				  "int two(int v) { return add(v) * 5; }\n");
+	vg_project_shell("gcc -O2 -fPIE -c main.c one.c two.c && "
+			 "gcc -pie -Wl,--build-id -o program main.o one.o two.o && "
+			 "strip -o stripped program");
+}
+
+static void leave(void)
+{
+	vg_share_clear(&share);
+	vg_project_leave();
+}
+
+static void measure(const char *target, char *first, char *second, char *third)
+{
+	char *paths[] = {first, second, third};
+	size_t count = 1;
+
+	count += second != NULL;
+	count += third != NULL;
+	vg_share_clear(&share);
+
+	struct vg_error *error = vg_share_measure(target, NULL, paths, count, &share);
+
+	ck_assert_msg(!error, "%s", error ? vg_error_text(error) : "");
+	ck_assert_uint_eq(share.all.functions, share.unique.functions + share.ambiguous.functions +
+						       share.contested.functions +
+						       share.unknown.functions);
+	ck_assert_uint_eq(share.all.bytes, share.unique.bytes + share.ambiguous.bytes +
+						   share.contested.bytes + share.unknown.bytes);
+}
+
+START_TEST(functions_of_the_same_code_are_told_apart_by_their_objects)
+{
+	measure("stripped", ".", NULL, NULL);
+	ck_assert_uint_eq(share.objects, 3);
+	ck_assert_uint_eq(share.unique.functions, 5);
+	ck_assert_uint_eq(share.by[VG_MATCHED_BY_OBJECT].functions, 5);
+	ck_assert_uint_eq(share.ambiguous.functions, 0);
+	ck_assert_uint_eq(share.contested.functions, 0);
+}
+END_TEST
+
+START_TEST(a_symbol_table_tells_names_apart)
+{
+	measure("program", "one.o", "two.o", "main.o");
+	ck_assert_uint_eq(share.unique.functions, 5);
+	ck_assert_uint_eq(share.by[VG_MATCHED_BY_NAME].functions, 5);
+}
+END_TEST
+
+START_TEST(a_part_of_the_objects_gives_the_share_of_that_part)
+{
+	measure("stripped", "two.o", NULL, NULL);
+	ck_assert_uint_eq(share.objects, 1);
+	ck_assert_uint_eq(share.unique.functions, 2);
+	ck_assert_uint_ge(share.unknown.functions, 3);
+}
+END_TEST
+
+START_TEST(code_that_lies_at_two_places_is_ambiguous)
+{
+	vg_project_shell("mkdir alone && cp one.c alone/three.c && cd alone && "
+			 "sed -i 's/int one(int v).*/int (*add_pointer)(int) = add;/' three.c && "
+			 "gcc -O2 -fPIE -c three.c");
+	measure("stripped", "alone", NULL, NULL);
+	ck_assert_uint_eq(share.unique.functions, 0);
+	ck_assert_uint_eq(share.ambiguous.functions, 2);
+}
+END_TEST
+
+START_TEST(a_function_that_two_objects_claim_is_contested)
+{
+	vg_project_shell("cp one.o copy.o");
+	measure("stripped", "one.o", "copy.o", NULL);
+	ck_assert_uint_eq(share.contested.functions, 2);
+	ck_assert_uint_eq(share.unique.functions, 0);
+}
+END_TEST
+
+START_TEST(other_flags_are_seen)
+{
+	vg_project_shell("gcc -O0 -fPIE -c one.c two.c main.c");
+	measure("stripped", ".", NULL, NULL);
+	ck_assert_uint_eq(share.unique.functions, 0);
+}
+END_TEST
+
+START_TEST(what_is_no_object_is_passed_over)
+{
+	vg_project_write("text.o", "not an object");
+	measure("stripped", ".", NULL, NULL);
+	ck_assert_uint_eq(share.objects, 3);
+}
+END_TEST
+
+START_TEST(a_path_that_is_missing_is_named)
+{
+	char *paths[] = {"nowhere"};
+	struct vg_error *error = vg_share_measure("stripped", NULL, paths, 1, &share);
+
+	ck_assert_ptr_nonnull(error);
+	ck_assert_int_eq(vg_error_code(error), VG_USAGE);
+	ck_assert_ptr_nonnull(strstr(vg_error_text(error), "nowhere"));
+	vg_error_free(error);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("share");
+	TCase *tests = tcase_create("share");
+
+	tcase_set_timeout(tests, 120);
+	tcase_add_checked_fixture(tests, enter, leave);
+	tcase_add_test(tests, functions_of_the_same_code_are_told_apart_by_their_objects);
+	tcase_add_test(tests, a_symbol_table_tells_names_apart);
+	tcase_add_test(tests, a_part_of_the_objects_gives_the_share_of_that_part);
+	tcase_add_test(tests, code_that_lies_at_two_places_is_ambiguous);
+	tcase_add_test(tests, a_function_that_two_objects_claim_is_contested);
+	tcase_add_test(tests, other_flags_are_seen);
+	tcase_add_test(tests, what_is_no_object_is_passed_over);
+	tcase_add_test(tests, a_path_that_is_missing_is_named);
+	suite_add_tcase(suite, tests);
+	return vg_suite_run(suite);
+}
