@@ -42,8 +42,8 @@ static const char *const output_flags[] = {
 };
 /*
  * -frecord-* would put the private paths of the command line into the object. Debug information is
- * read here: compressed it would have to be decompressed at once, and types must be whole and beside
- * what uses them.
+ * read here: compressed it would have to be decompressed at once, and types must be whole and
+ * beside what uses them.
  */
 static const char *const output_prefixes[] = {
 	"-o",
