@@ -33,6 +33,7 @@ static const char usage[] =
 	"  --name NAME      what the patch is called, [A-Za-z0-9._+-]{1,63}\n"
 	"  --cve ID         what it repairs; may be repeated\n"
 	"  --depends NAME   a patch that must be applied already; may be repeated\n"
+	"  --depends-object FILE  the object of such a patch, whose fix the source has\n"
 	"  --replace        takes out all other patches in the same stop\n"
 	"  --hooks FILE.c   hooks that run in the target; may be repeated\n"
 	"  --allow RULE     go on although the rule refuses; may be repeated\n"
@@ -45,7 +46,7 @@ static const char usage[] =
 
 struct build_options {
 	struct vg_build_request request;
-	struct vg_list diffs, compdbs, cves, depends, hooks, allow;
+	struct vg_list diffs, compdbs, cves, depends, depend_objects, hooks, allow;
 	const char *manifest, *work;
 	struct vg_manifest_request from_manifest;
 	char *cve;
@@ -64,6 +65,7 @@ enum {
 	OPT_NAME,
 	OPT_CVE,
 	OPT_DEPENDS,
+	OPT_DEPENDS_OBJECT,
 	OPT_REPLACE,
 	OPT_HOOKS,
 	OPT_ALLOW,
@@ -84,6 +86,7 @@ static const struct option long_options[] = {
 	{"name", required_argument, NULL, OPT_NAME},
 	{"cve", required_argument, NULL, OPT_CVE},
 	{"depends", required_argument, NULL, OPT_DEPENDS},
+	{"depends-object", required_argument, NULL, OPT_DEPENDS_OBJECT},
 	{"replace", no_argument, NULL, OPT_REPLACE},
 	{"hooks", required_argument, NULL, OPT_HOOKS},
 	{"allow", required_argument, NULL, OPT_ALLOW},
@@ -100,6 +103,7 @@ static void options_clear(struct build_options *options)
 	vg_list_clear(&options->compdbs);
 	vg_list_clear(&options->cves);
 	vg_list_clear(&options->depends);
+	vg_list_clear(&options->depend_objects);
 	vg_list_clear(&options->hooks);
 	vg_list_clear(&options->allow);
 	free(options->cve);
@@ -124,6 +128,8 @@ static struct vg_error *take_list_option(struct build_options *options, int opti
 		return vg_list_add(&options->cves, "--cve", optarg);
 	case OPT_DEPENDS:
 		return vg_list_add(&options->depends, "--depends", optarg);
+	case OPT_DEPENDS_OBJECT:
+		return vg_list_add(&options->depend_objects, "--depends-object", optarg);
 	case OPT_HOOKS:
 		return vg_list_add_files(&options->hooks, "--hooks", optarg);
 	case OPT_ALLOW:
@@ -291,6 +297,8 @@ static void fill_lists(struct build_options *options)
 	request->compdb_count = options->compdbs.count;
 	request->depends = (const char **)options->depends.items;
 	request->depend_count = options->depends.count;
+	request->depend_objects = (const char **)options->depend_objects.items;
+	request->depend_object_count = options->depend_objects.count;
 	request->hooks = (const char **)options->hooks.items;
 	request->hook_count = options->hooks.count;
 	request->allow = (const char **)options->allow.items;

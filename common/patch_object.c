@@ -211,9 +211,13 @@ static bool is_part_valid(const struct vg_patch *patch, const struct vgp_part *p
 
 static bool is_import_valid(const struct vg_patch *patch, const struct vgp_import *import)
 {
-	return is_string(patch, import->name) && is_string(patch, import->soname) &&
-	       is_string(patch, import->version) && import->module < patch->module_count &&
-	       !(import->flags & ~(VGP_IMPORT_FUNCTION | VGP_IMPORT_WEAK));
+	if (!is_string(patch, import->name) || !is_string(patch, import->soname) ||
+	    !is_string(patch, import->version) || import->module >= patch->module_count)
+		return false;
+	if (import->flags & VGP_IMPORT_PATCH)
+		return !import->slot && !(import->flags & VGP_IMPORT_WEAK) &&
+		       vg_patch_depends_on(patch, vg_patch_string(patch, import->soname));
+	return !(import->flags & ~(VGP_IMPORT_FUNCTION | VGP_IMPORT_WEAK));
 }
 
 unsigned vg_patch_reloc_bytes(uint8_t type)

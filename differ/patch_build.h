@@ -26,10 +26,19 @@
 #include "differ/match.h"
 #include "differ/unit.h"
 
+struct vg_patch; /* common/patch_object.h */
+
 struct vg_pair {
 	const struct vg_unit *unit;
 	struct vg_object *pre, *post, *plain; /* plain may be NULL */
 	struct vg_type_table *pre_types, *post_types;
+	struct vg_line_table *pre_lines, *post_lines; /* --explain; the second one is of… */
+	struct vg_object *lined;		      /* …this object, NULL: of post */
+};
+
+struct vg_source_place {
+	const char *file; /* relative to the source tree, if it lies in it */
+	unsigned line;	  /* 0 = unknown */
 };
 
 /* Where a fix points to. */
@@ -77,6 +86,7 @@ struct vg_piece {
 struct vg_reach {
 	bool has_address, has_call, has_slot, has_tpoff, has_import;
 	bool has_dtpoff, has_tls_pair, has_tls_descriptor;
+	bool is_near; /* the import lies in another patch area of the module, in reach */
 	uint64_t address, call, slot, tls_pair, tls_descriptor;
 	int64_t tpoff, dtpoff;
 	uint32_t import;
@@ -116,6 +126,7 @@ struct vg_patch_build {
 	const struct vg_units *units;
 	struct vg_pair *pairs;
 	size_t pair_count;
+	VG_LIST(struct vg_patch *) earlier; /* applied before this one, in this order */
 	size_t left_out_count; /* behind the others: units that the target does not hold */
 	VG_LIST(struct vg_change *) changes;
 	VG_LIST(struct vg_piece *) pieces;
@@ -135,8 +146,25 @@ bool vg_is_allowed(const struct vg_patch_build *build, const char *rule);
  * a note instead; otherwise the error to return.
  */
 VG_MUST_CHECK struct vg_error *vg_refuse(struct vg_patch_build *build, const char *rule,
-					 const char *function, const char *file, unsigned line,
-					 const char *format, ...) VG_PRINTF(6, 7);
+					 const char *function, struct vg_source_place place,
+					 const char *format, ...) VG_PRINTF(5, 6);
+
+/*
+ * source_place.c: where the source declares something. Lines are counted as in the tree before the
+ * diffs; a line that a diff adds goes on from the one before it. Without debug information it is
+ * the unit's file, line 0.
+ */
+struct vg_source_place vg_place_of(const struct vg_patch_build *build, const struct vg_pair *pair,
+				   const struct vg_item *item);
+/*
+ * explain_lines.c, for --explain: "FILE:LINE: text" of the instruction at `offset` of a function,
+ * or "".
+ */
+const char *vg_explain_line(struct vg_patch_build *build, struct vg_pair *pair,
+			    const struct vg_item *item, uint64_t offset);
+/* A file as DWARF names it, and a line in it; the unit's own file where DWARF names none. */
+struct vg_source_place vg_place_at(const struct vg_patch_build *build, const struct vg_pair *pair,
+				   const char *file, unsigned line);
 
 /* changes.c */
 VG_MUST_CHECK struct vg_error *vg_changes_find(struct vg_patch_build *build);
@@ -167,6 +195,8 @@ bool vg_is_dropped(const struct vg_patch_build *build, const struct vg_item *ite
 VG_MUST_CHECK struct vg_error *vg_reach_check(struct vg_patch_build *build,
 					      const struct vg_item *item, uint64_t address);
 /* import.c */
+VG_MUST_CHECK struct vg_error *vg_import_add(struct vg_patch_build *build, struct vg_import import,
+					     struct vg_reach *reach);
 VG_MUST_CHECK struct vg_error *vg_reach_import(struct vg_patch_build *build,
 					       const struct vg_item *item, struct vg_reach *reach);
 

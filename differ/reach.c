@@ -2,6 +2,7 @@
 /*
  * How the patch refers to what the new code uses. In this order:
  *
+ *   0. what earlier patches changed or brought is what they say (earlier.c);
  *   1. what exists in the target is the target's: functions (also changed ones, whose entry leads
  *      to the newest code, so that pointers compare equal), variables, and constants that are
  *      the same as before. Its address is read from matched code that uses it; the symbol table
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "differ/earlier.h"
 #include "differ/patch_build.h"
 
 /* Code that uses an item is matched only for its sake; more of it says nothing new. */
@@ -254,13 +256,13 @@ static struct vg_error *reach_nameless(struct vg_patch_build *build, struct vg_p
 	return copy(build, pair, post, "new constant", reach);
 }
 
-static struct vg_error *refuse_new_thread_local(struct vg_patch_build *build,
+static struct vg_error *refuse_new_thread_local(struct vg_patch_build *build, struct vg_pair *pair,
 						const struct vg_item *post)
 {
-	return vg_refuse(build, VG_RULE_THREAD_LOCAL, NULL, post->object->file, 0,
-			 "%s: the thread-local variable %s is new; running threads have no room "
+	return vg_refuse(build, VG_RULE_THREAD_LOCAL, NULL, vg_place_of(build, pair, post),
+			 "the thread-local variable %s is new; running threads have no room "
 			 "for it: use a shadow variable or an array by thread",
-			 post->object->file, post->name)
+			 post->name)
 		       ?: vg_error_new(VG_REFUSED,
 				       "%s: there is no way to add the thread-local variable %s to "
 				       "running threads",
@@ -290,7 +292,7 @@ static struct vg_error *reach_new_variable(struct vg_patch_build *build, struct 
 					   struct vg_item *post, struct vg_reach *reach)
 {
 	if (vg_section_is_thread_local(post->section))
-		return refuse_new_thread_local(build, post);
+		return refuse_new_thread_local(build, pair, post);
 	return copy(build, pair, post, vg_item_is_writable(post) ? "new variable" : "new constant",
 		    reach);
 }
@@ -305,6 +307,22 @@ static struct vg_error *reach_label_table(struct vg_patch_build *build, struct v
 				       "and can be written; make it const",
 				       post->object->file, post->name);
 	return copy(build, pair, post, "table of labels", reach);
+}
+
+/*
+ * The source had it before the diff, the target has not. The linker may have dropped it, but so may
+ * a patch that this one depends on have brought it: a copy would be another variable.
+ */
+static struct vg_error *refuse_brought_by_unknown(struct vg_patch_build *build,
+						  const struct vg_item *post)
+{
+	if (!vg_item_is_writable(post) || build->request->depend_count <= build->earlier.count)
+		return NULL;
+	return vg_error_refuse(VG_RULE_AMBIGUOUS,
+			       "%s: the variable %s is not in %s; if a patch that is named by "
+			       "--depends brought it, give the object of that patch with "
+			       "--depends-object",
+			       post->object->file, post->name, build->target->elf->path);
 }
 
 static struct vg_error *reach_variable(struct vg_patch_build *build, struct vg_pair *pair,
@@ -328,8 +346,10 @@ static struct vg_error *reach_variable(struct vg_patch_build *build, struct vg_p
 	VG_TRY(vg_reach_old(build, pair, post->twin, reach));
 	if (!is_reached(reach) && replaceable)
 		return copy(build, pair, post, "constant not found in the target", reach);
-	if (!is_reached(reach) && vg_is_dropped(build, post->twin))
+	if (!is_reached(reach) && vg_is_dropped(build, post->twin)) {
+		VG_TRY(refuse_brought_by_unknown(build, post));
 		return reach_new_variable(build, pair, post, reach);
+	}
 	return NULL;
 }
 
@@ -385,6 +405,9 @@ static struct vg_error *reach_undefined(struct vg_patch_build *build, struct vg_
 static struct vg_error *find_reach(struct vg_patch_build *build, struct vg_pair *pair,
 				   struct vg_item *post, struct vg_reach *reach)
 {
+	VG_TRY(vg_reach_earlier(build, post, reach));
+	if (reach->has_import || reach->has_address)
+		return NULL;
 	switch (post->kind) {
 	case VG_ITEM_UNDEFINED:
 		return reach_undefined(build, pair, post, reach);

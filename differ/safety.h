@@ -21,7 +21,7 @@ VG_MUST_CHECK struct vg_error *vg_safety_is_on_stacks(struct vg_patch_build *bui
 						      bool *is_on_stacks);
 /* endless */
 VG_MUST_CHECK struct vg_error *vg_safety_check_endless(struct vg_patch_build *build,
-						       struct vg_change *change, unsigned line);
+						       struct vg_change *change);
 /* ambiguous: two functions that the linker folded into one; needs the match of all changes */
 VG_MUST_CHECK struct vg_error *vg_safety_check_folded(struct vg_patch_build *build);
 /* signature; needs the match of all changes */

@@ -27,13 +27,12 @@ static struct vg_error *check_change(struct vg_patch_build *build, const struct 
 	VG_TRY(vg_safety_find_user(build, change->pre, change->match, &user));
 	if (!user)
 		return NULL;
-	return vg_refuse(
-		build, VG_RULE_SIGNATURE, change->post->source, pair->unit->file, post->line,
-		"%s:%u: %s becomes \"%s\" from \"%s\", but %s, which stays as it is, uses it; "
-		"add a function with the new signature instead, or --allow signature if that "
-		"never happens",
-		pair->unit->file, post->line, change->post->source, post->signature, pre->signature,
-		user);
+	return vg_refuse(build, VG_RULE_SIGNATURE, change->post->source,
+			 vg_place_at(build, pair, post->file, post->line),
+			 "%s becomes \"%s\" from \"%s\", but %s, which stays as it is, uses it; "
+			 "add a function with the new signature instead, or --allow signature if "
+			 "that never happens",
+			 change->post->source, post->signature, pre->signature, user);
 }
 
 static bool is_defined_after(const struct vg_patch_build *build, const struct vg_item *pre)
@@ -62,10 +61,10 @@ static struct vg_error *check_removed(struct vg_patch_build *build, struct vg_pa
 	VG_TRY(vg_safety_find_user(build, pre, match, &user));
 	if (!user)
 		return NULL;
-	return vg_refuse(build, VG_RULE_REMOVED, pre->source, pair->unit->file, 0,
-			 "%s: the function %s is removed, but %s, which stays as it is, uses it; "
-			 "keep the function, or --allow removed if the old one may stay",
-			 pair->unit->file, pre->source, user);
+	return vg_refuse(build, VG_RULE_REMOVED, pre->source, vg_place_of(build, pair, pre),
+			 "the function %s is removed, but %s, which stays as it is, uses it; keep "
+			 "the function, or --allow removed if the old one may stay",
+			 pre->source, user);
 }
 
 static struct vg_error *check_all_removed(struct vg_patch_build *build)

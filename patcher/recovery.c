@@ -38,7 +38,7 @@ static struct vg_error *prepare_hooks(struct commit *commit)
 		return vg_error_new(VG_FAILED, "out of memory for the hooks of a patch");
 	for (size_t i = 0; i < object->segment_count; i++)
 		if (object->segments[i].kind == VGP_TEXT)
-			commit->segments[i] = vg_installed_text(commit->installed, (uint32_t)i);
+			commit->segments[i] = vg_installed_segment(commit->installed, (uint32_t)i);
 	return vg_hooks_prepare(commit->session, object, commit->segments, &commit->hooks);
 }
 
