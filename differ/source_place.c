@@ -34,7 +34,7 @@ struct vg_source_place vg_place_at(const struct vg_patch_build *build, const str
 static const struct vg_declaration *find_declaration(const struct vg_type_table *types,
 						     const struct vg_item *item)
 {
-	const struct vg_declaration *found = vg_type_table_declaration(types, item->base);
+	const struct vg_declaration *found = vg_type_table_declaration(types, item->source);
 
 	for (size_t i = 1; !found && item->section && i < item->object->symbol_count; i++)
 		if (item->object->symbols[i].item == item)
@@ -48,7 +48,7 @@ struct vg_source_place vg_place_of(const struct vg_patch_build *build, const str
 	const struct vg_type_table *types =
 		item->object == pair->post ? pair->post_types : pair->pre_types;
 	const struct vg_declaration *found =
-		types && item->base ? find_declaration(types, item) : NULL;
+		types && item->source ? find_declaration(types, item) : NULL;
 
 	return vg_place_at(build, pair, found ? found->file : "", found ? found->line : 0);
 }

@@ -91,8 +91,8 @@ const struct vg_plt_entry *vg_target_plt_for_resolver(const struct vg_target *ta
  */
 uint64_t vg_target_tls_pair(const struct vg_target *target, const char *name, uint64_t offset);
 /*
- * The TLS descriptor (R_X86_64_TLSDESC, two GOT words) of a symbol, or (name NULL) of an offset in the
- * module's own block; 0 if the target has none.
+ * The TLS descriptor (R_X86_64_TLSDESC, two GOT words) of a symbol, or (name NULL) of an offset in
+ * the module's own block; 0 if the target has none.
  */
 uint64_t vg_target_tls_descriptor(const struct vg_target *target, const char *name, int64_t offset);
 /* The offset from the thread pointer of an offset in the TLS segment (ELF TLS, variant II). */
