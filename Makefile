@@ -111,12 +111,6 @@ check-san: deps
 check-san-run: all $(UNIT) $(LIVE)
 	@VGRAFT_BUILD=$(B) tests/run $(UNIT) $(LIVE)
 
-.PHONY: demo demo-run
-demo: deps
-	@$(MAKE) --no-print-directory demo-run
-demo-run: all $(B)/tests/demo/demo
-	@VGRAFT_BUILD=$(B) $(B)/tests/demo/demo
-
 .PHONY: bench bench-run
 bench: deps
 	@$(MAKE) --no-print-directory bench-run
@@ -133,7 +127,7 @@ install: $(B)/vgraft $(B)/vgraft-vmm
 	install -m 644 docs/*.5 $(DESTDIR)$(prefix)/share/man/man5
 
 ALL_C := $(sort $(foreach folder,common differ patcher cli vmm include/vgraft tests/unit tests/lib tests/live \
-	tests/bench tests/bench/lib tests/qemu tests/fuzz tests/fuzz/lib tests/corpus,$(wildcard $(folder)/*.c $(folder)/*.h)) $(wildcard tests/guest/*.[ch]))
+	tests/bench tests/bench/lib tests/qemu tests/qemu/guest tests/demo tests/fuzz tests/fuzz/lib tests/corpus,$(wildcard $(folder)/*.c $(folder)/*.h)) $(wildcard tests/guest/*.[ch]))
 
 .PHONY: format lint lint-run
 format:
@@ -150,7 +144,7 @@ clean:
 # ---- compile_commands.json: for editors, for clang-tidy, and for `vgraft build` on ourselves
 
 TOOL_SOURCES := $(foreach folder,common differ patcher cli vmm,$(call sources,$(folder)))
-TEST_SOURCES := $(foreach folder,tests/lib tests/unit tests/live tests/bench tests/bench/lib tests/qemu,$(call sources,$(folder)))
+TEST_SOURCES := $(foreach folder,tests/lib tests/unit tests/live tests/bench tests/bench/lib tests/demo tests/qemu tests/qemu/guest,$(call sources,$(folder)))
 
 .PHONY: FORCE
 $(B)/compile_commands.json: FORCE

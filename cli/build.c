@@ -374,6 +374,8 @@ static json_t *json_build(const struct build_options *options, const struct vg_b
 			    built ? vg_json_text(options->request.output) : json_null());
 	json_object_set_new(object, "bytes", json_integer((json_int_t)result->bytes));
 	json_object_set_new(object, "ms", json_real((double)(long)(result->ms * 10 + 0.5) / 10));
+	json_object_set_new(object, "match_ms",
+			    json_real((double)(long)(result->match_ms * 10 + 0.5) / 10));
 	if (options->manifest)
 		json_object_set_new(object, "prepare_ms",
 				    json_real((double)(long)options->from_manifest.ms));

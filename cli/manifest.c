@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/manifest.h"
 
-#include <time.h>
-
 #include "cli/report.h"
+#include "common/clock.h"
 #include "common/error.h"
-
-static double now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 static void say_line(void *context, const char *line)
 {
@@ -71,7 +62,7 @@ struct vg_error *vg_manifest_request_fill(struct vg_manifest_request *from, cons
 					  struct vg_build_request *request)
 {
 	struct vg_package *package = &from->package;
-	double start = now_ms();
+	double start = vg_now_ms();
 
 	*package = (struct vg_package){.manifest = from->manifest, .say = say_line, .lock = -1};
 	VG_TRY(vg_package_prepare(package, work, request->target));
@@ -81,7 +72,7 @@ struct vg_error *vg_manifest_request_fill(struct vg_manifest_request *from, cons
 	request->compdbs = &package->compdb;
 	request->compdb_count = 1;
 	request->target = package->binary;
-	from->ms = now_ms() - start;
+	from->ms = vg_now_ms() - start;
 	return NULL;
 }
 

@@ -11,8 +11,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/patch_object.h"
 #include "differ/build.h"
@@ -133,6 +133,7 @@ struct vg_error *vg_build_from_units(const struct vg_build_request *request,
 
 	if (!error)
 		error = write_patch(&build, bytes, count);
+	result->match_ms += build.matcher.ms;
 	free(bytes);
 	close_pairs(&build);
 	vg_earlier_close(&build);
@@ -164,6 +165,16 @@ static struct vg_error *check_request(const struct vg_build_request *request)
 	return NULL;
 }
 
+static struct vg_error *timed_open(struct vg_arena *arena, const struct vg_build_request *request,
+				   struct vg_target **target, struct vg_build_result *result)
+{
+	double start = vg_now_ms();
+	struct vg_error *error = vg_target_open(arena, request->target, request->symbols, target);
+
+	result->match_ms = vg_now_ms() - start;
+	return error;
+}
+
 static struct vg_error *build_patch(const struct vg_build_request *request, struct vg_arena *arena,
 				    struct vg_target **target, struct vg_build_result *result)
 {
@@ -171,7 +182,7 @@ static struct vg_error *build_patch(const struct vg_build_request *request, stru
 	struct vg_error *error;
 
 	VG_TRY(check_request(request));
-	VG_TRY(vg_target_open(arena, request->target, request->symbols, target));
+	VG_TRY(timed_open(arena, request, target, result));
 	VG_TRY(note_build_id(*target, result));
 	error = vg_units_compile(request, &units);
 	if (!error)
@@ -217,19 +228,11 @@ static void note_refusal(struct vg_build_result *result, const struct vg_error *
 	result->reason_count = reasons->text ? 1 : 0;
 }
 
-static double now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 struct vg_error *vg_build(const struct vg_build_request *request, struct vg_build_result *result)
 {
 	struct vg_arena arena = {0};
 	struct vg_target *target = NULL;
-	double start = now_ms();
+	double start = vg_now_ms();
 	struct vg_error *error;
 
 	*result = (struct vg_build_result){0};
@@ -238,7 +241,7 @@ struct vg_error *vg_build(const struct vg_build_request *request, struct vg_buil
 		result->outcome =
 			vg_error_code(error) == VG_REFUSED ? VG_BUILD_REFUSED : VG_BUILD_FAILED;
 	note_refusal(result, error);
-	result->ms = now_ms() - start;
+	result->ms = vg_now_ms() - start;
 	vg_target_close(target);
 	vg_arena_clear(&arena);
 	return error;

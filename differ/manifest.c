@@ -78,15 +78,30 @@ static struct vg_error *take_depends(struct reader *reader, const char *value, s
 	return push(reader, &reader->manifest->depends, value);
 }
 
+static struct vg_error *path_beside(struct reader *reader, const char *value, const char **path)
+{
+	VG_TRY(check(reader, vg_manifest_is_path(value), value,
+		     "path of a file beside the manifest"));
+	*path = vg_arena_printf(reader->arena, "%s/%s", reader->folder ?: ".", value);
+	return *path ? NULL : vg_error_no_memory();
+}
+
 static struct vg_error *take_hooks(struct reader *reader, const char *value, struct words *words)
 {
 	const char *path;
 
 	(void)words;
-	VG_TRY(check(reader, vg_manifest_is_path(value), value,
-		     "path of a file beside the manifest"));
-	path = vg_arena_printf(reader->arena, "%s/%s", reader->folder ?: ".", value);
-	return path ? push(reader, &reader->manifest->hooks, path) : vg_error_no_memory();
+	VG_TRY(path_beside(reader, value, &path));
+	return push(reader, &reader->manifest->hooks, path);
+}
+
+static struct vg_error *take_diff(struct reader *reader, const char *value, struct words *words)
+{
+	const char *path;
+
+	(void)words;
+	VG_TRY(path_beside(reader, value, &path));
+	return push(reader, &reader->manifest->diffs, path);
 }
 
 static struct vg_error *take_allow(struct reader *reader, const char *value, struct words *words)
@@ -294,6 +309,7 @@ static const struct key {
 	{"target", 1, 1, take_target, "PATH"},
 	{"hunks", 2, MAX_WORDS, take_hunks, "PATCH FILE [FUNCTION...]"},
 	{"commit", 2, 0, take_commit, "PATCH TITLE"},
+	{"diff", 1, 1, take_diff, "FILE"},
 };
 
 static const struct key *find_key(const char *name, size_t length)
@@ -424,7 +440,7 @@ static struct vg_error *check_complete(const struct vg_manifest *manifest)
 		{manifest->configure.count, "configure"},
 		{manifest->build, "build"},
 		{manifest->target, "target"},
-		{manifest->hunks.count, "hunks"},
+		{manifest->hunks.count || manifest->diffs.count, "hunks"},
 	};
 	const struct vg_manifest_binary *target;
 

@@ -62,6 +62,7 @@ struct vg_manifest {
 	const char *build;		 /* where they configure, in the source tree */
 	const char *target;		 /* path of one of the binaries */
 	VG_LIST(struct vg_manifest_hunks) hunks;
+	VG_LIST(const char *) diffs; /* paths of diffs of one's own, to the tree of the target */
 };
 
 /*
@@ -85,8 +86,8 @@ bool vg_manifest_is_hex(const char *word, size_t least, size_t most);
 
 /*
  * manifest_diff.c: the hunks that the manifest asks for, as one unified diff (in the arena), from
- * the folder of the source package's patches. A patch that is missing, or has no such hunk:
- * VG_USAGE, with the manifest's line.
+ * the folder of the source package's patches; the manifest's own diffs follow. A patch that is
+ * missing, or has no such hunk: VG_USAGE, with the manifest's line.
  */
 VG_MUST_CHECK struct vg_error *vg_manifest_diff(struct vg_manifest *manifest, const char *patches,
 						const char **diff, size_t *size);

@@ -233,6 +233,18 @@ static struct vg_error *select_all(struct vg_manifest *manifest, const char *pat
 	return NULL;
 }
 
+static struct vg_error *add_own(const struct vg_manifest *manifest, FILE *out)
+{
+	for (size_t i = 0; i < manifest->diffs.count; i++) {
+		_cleanup_free_ char *bytes = NULL;
+		size_t size;
+
+		VG_TRY(vg_text_file_read(manifest->diffs.at[i], &bytes, &size));
+		fwrite(bytes, 1, size, out);
+	}
+	return NULL;
+}
+
 struct vg_error *vg_manifest_diff(struct vg_manifest *manifest, const char *patches,
 				  const char **diff, size_t *size)
 {
@@ -243,6 +255,8 @@ struct vg_error *vg_manifest_diff(struct vg_manifest *manifest, const char *patc
 	if (!out)
 		return vg_error_no_memory();
 	error = select_all(manifest, patches, out);
+	if (!error)
+		error = add_own(manifest, out);
 	if (fclose(out) && !error)
 		error = vg_error_no_memory();
 	if (error)

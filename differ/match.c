@@ -4,6 +4,7 @@
 #include <string.h>
 #include <vgraft/rules.h>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "differ/match_check.h"
 
@@ -365,15 +366,12 @@ static struct vg_error *search_plain(struct search *search, struct vg_object *pl
 	return NULL;
 }
 
-struct vg_error *vg_match_function(struct vg_matcher *matcher, struct vg_item *item,
+static struct vg_error *match_anew(struct vg_matcher *matcher, struct vg_item *item,
 				   struct vg_object *plain, struct vg_match **match)
 {
 	struct search search = {.matcher = matcher, .item = item};
 	bool is_known = false;
 
-	*match = item->match;
-	if (*match)
-		return NULL;
 	*match = item->match = vg_arena_alloc(matcher->arena, 1, sizeof(**match));
 	if (!*match)
 		return vg_error_no_memory();
@@ -394,4 +392,18 @@ struct vg_error *vg_match_function(struct vg_matcher *matcher, struct vg_item *i
 	(*match)->bytes = search.item->size;
 	(*match)->item = search.item;
 	return note_sites(&search, search.found.at[0], item->object);
+}
+
+struct vg_error *vg_match_function(struct vg_matcher *matcher, struct vg_item *item,
+				   struct vg_object *plain, struct vg_match **match)
+{
+	double start = vg_now_ms();
+	struct vg_error *error;
+
+	*match = item->match;
+	if (*match)
+		return NULL;
+	error = match_anew(matcher, item, plain, match);
+	matcher->ms += vg_now_ms() - start;
+	return error;
 }

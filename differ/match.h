@@ -41,6 +41,7 @@ struct vg_matcher {
 	struct vg_arena *arena;
 	struct vg_decoder *decoder;
 	struct vg_target *target;
+	double ms; /* that vg_match_function() has taken until now */
 };
 
 /*

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -75,4 +77,14 @@ bool vg_mapping_is_untouched(pid_t pid, const struct vg_map *map)
 			       (has_flag(line, "nr") || is_noreserve_ignored());
 	}
 	return false;
+}
+
+bool vg_mapping_is_exe(pid_t pid, const struct vg_map *map)
+{
+	struct stat exe;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return stat(path, &exe) == 0 && exe.st_ino == map->inode &&
+	       major(exe.st_dev) == map->device_major && minor(exe.st_dev) == map->device_minor;
 }

@@ -21,5 +21,7 @@ bool vg_mapping_is_page_present(pid_t pid, uint64_t address);
  * False if that can't be found out.
  */
 bool vg_mapping_is_untouched(pid_t pid, const struct vg_map *map);
+/* The mapping is of the file that /proc/PID/exe is, whatever lies at its path by now. */
+bool vg_mapping_is_exe(pid_t pid, const struct vg_map *map);
 
 #endif

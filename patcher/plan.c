@@ -9,9 +9,11 @@
 #include "common/elf_file.h"
 #include "patcher/entry.h"
 #include "patcher/import.h"
+#include "patcher/mapping.h"
 #include "patcher/placement.h"
 #include "patcher/registration.h"
 #include "patcher/relocate.h"
+#include "patcher/result.h"
 #include "patcher/scope.h"
 #include "patcher/stub.h"
 #include "patcher/unwind_table.h"
@@ -57,6 +59,25 @@ static struct vg_error *module_missing(const struct vg_session *session,
 			    *other_id ? other_id : "(none)");
 }
 
+/* An upgrade puts a new file at the path; what runs is the old one, and that is what is patched. */
+static void note_replaced(const struct vg_session *session, const struct vg_module *module)
+{
+	const struct vg_map *map = vg_maps_find(&session->maps, module->start);
+	pid_t pid = session->target.pid;
+	char by[64];
+
+	if (!map || !map->deleted)
+		return;
+	if (vg_mapping_is_exe(pid, map))
+		snprintf(by, sizeof(by), "/proc/%d/exe", pid);
+	else
+		snprintf(by, sizeof(by), "/proc/%d/map_files/%lx-%lx", pid, map->start, map->end);
+	vg_result_note(session->result,
+		       "%s was replaced or removed since process %d loaded it; the file that it "
+		       "runs was read through %s",
+		       map->path, pid, by);
+}
+
 static struct vg_error *find_module(struct vg_session *session, struct vg_plan *plan, size_t i)
 {
 	const struct vgp_module *wanted = &plan->patch->modules[i];
@@ -73,6 +94,7 @@ static struct vg_error *find_module(struct vg_session *session, struct vg_plan *
 				    session->target.pid, vg_patch_string(plan->patch, wanted->name),
 				    count);
 	plan->biases[i] = plan->areas[i].module->bias;
+	note_replaced(session, plan->areas[i].module);
 	return NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "common/cleanup.h"
 #include "common/elf_file.h"
 #include "common/error.h"
+#include "patcher/mapping.h"
 
 int unwind_file_open(pid_t pid, const struct vg_map *map)
 {
@@ -17,6 +18,10 @@ int unwind_file_open(pid_t pid, const struct vg_map *map)
 
 	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", pid, map->start, map->end);
 	fd = open(link, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && vg_mapping_is_exe(pid, map)) {
+		snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+		fd = open(link, O_RDONLY | O_CLOEXEC);
+	}
 	if (fd >= 0 || map->deleted)
 		return fd;
 	if (asprintf(&path, "/proc/%d/root%s", pid, map->path) < 0)

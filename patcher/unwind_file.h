@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The file behind a mapping. Opened by the mapping itself (/proc/PID/map_files), so that a file
- * that was replaced is still the one that the target runs, else by its path as the target sees it.
+ * that was replaced is still the one that the target runs; where the kernel does not allow that,
+ * the program by /proc/PID/exe, others by their path as the target sees it.
  *
  * Thread context: target running; files take time.
  */

@@ -62,9 +62,10 @@ struct vg_reason {
 
 struct vg_build_result {
 	enum vg_build_outcome outcome;
-	char *build_id; /* hex, of the target */
-	uint64_t bytes; /* of the patch object */
-	double ms;
+	char *build_id;	 /* hex, of the target */
+	uint64_t bytes;	 /* of the patch object */
+	double ms;	 /* all of it */
+	double match_ms; /* of these: to read the target and find the old code in it */
 	struct vg_built_function *functions;
 	size_t function_count;
 	struct vg_reason *reasons;

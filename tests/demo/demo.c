@@ -170,15 +170,14 @@ static struct vg_error *run(struct demo *demo)
 
 static void print_result(const struct demo *demo, const char *result)
 {
-	json_t *object =
-		json_pack("{s:s, s:f, s:I, s:f, s:f, s:I, s:I, s:I, s:b, s:b}", "result", result,
-			  "build_ms", demo->build_ms, "patch_bytes", (json_int_t)demo->patch_bytes,
-			  "pause_us", demo->pause_us, "guest_gap_us", demo->gap_us, "requests",
-			  (json_int_t)demo->report.io.verified, "lost",
-			  (json_int_t)demo->report.io.lost, "corrupt",
-			  (json_int_t)(demo->report.io.corrupt + demo->report.io.repeated +
-				       demo->report.io.refused),
-			  "reverted", demo->reverted, "reapplied", demo->reapplied);
+	const struct vg_report_io *io = &demo->report.io;
+	uint64_t corrupt = io->corrupt + io->repeated + io->refused;
+	json_t *object = json_pack(
+		"{s:s, s:f, s:I, s:f, s:f, s:I, s:I, s:I, s:b, s:b}", "result", result, "build_ms",
+		demo->build_ms, "patch_bytes", (json_int_t)demo->patch_bytes, "pause_us",
+		demo->pause_us, "guest_gap_us", demo->gap_us, "requests", (json_int_t)io->verified,
+		"lost", (json_int_t)io->lost, "corrupt", (json_int_t)corrupt, "reverted",
+		demo->reverted, "reapplied", demo->reapplied);
 	char *text = json_dumps(object, JSON_REAL_PRECISION(10));
 
 	tell("demo: %s", text ? text : "{}");

@@ -221,6 +221,21 @@ START_TEST(hunks_are_picked_by_file)
 }
 END_TEST
 
+START_TEST(a_diff_of_ones_own_follows_the_hunks)
+{
+	static const char own[] = "--- a/own.c\n+++ b/own.c\n@@ -1 +1 @@\n-a\n+b\n";
+	const char *diff;
+
+	vg_project_write("own.diff", own);
+	must(pick("diff: own.diff", &diff));
+	ck_assert_str_eq(diff, own);
+	must(pick("hunks: fix.diff hw/net.c\ndiff: own.diff", &diff));
+	ck_assert_ptr_nonnull(strstr(diff, "+y\n"));
+	ck_assert_str_eq(strstr(diff, "--- a/own.c"), own);
+	fails(pick("diff: none.diff", &diff), VG_USAGE, "./none.diff");
+}
+END_TEST
+
 START_TEST(hunks_are_picked_by_function)
 {
 	const char *diff;
@@ -283,6 +298,7 @@ int main(void)
 	tcase_add_test(tests, includes_that_go_round_end);
 	tcase_add_test(tests, bytes_that_are_no_text_are_refused);
 	tcase_add_test(tests, hunks_are_picked_by_file);
+	tcase_add_test(tests, a_diff_of_ones_own_follows_the_hunks);
 	tcase_add_test(tests, hunks_are_picked_by_function);
 	tcase_add_test(tests, hunks_are_picked_by_commit_title);
 	suite_add_tcase(suite, tests);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Patches for Debian's QEMU that manifests describe: those of patches/qemu, and the tests' own in
+ * tests/qemu/patches. Built once for a build folder; later tests take what is there. The test must
+ * run from the top of the source tree.
+ */
+#ifndef TESTS_LIB_QEMU_PATCH_H
+#define TESTS_LIB_QEMU_PATCH_H
+
+#include <limits.h>
+
+#include "tests/lib/command.h"
+#include "tests/lib/qemu_guest.h"
+
+/* The fix that tests/qemu/guest/uhci.c shows. */
+#define VG_QEMU_CVE "patches/qemu/CVE-2024-8354"
+
+struct vg_qemu_patch {
+	const char *name; /* the last part of the folder's name */
+	char object[PATH_MAX];
+};
+
+/* `folder` holds the file `manifest`, and is as long-lived as the patch. */
+struct vg_error *vg_qemu_patch_build(const char *folder, struct vg_qemu_patch *patch) VG_MUST_CHECK;
+/* The same, built anew; *answer is what `vgraft build` said. */
+struct vg_error *vg_qemu_patch_build_anew(const char *folder, struct vg_qemu_patch *patch,
+					  json_t **answer) VG_MUST_CHECK;
+
+/* An error unless it is applied, or reverted. `answer` may be NULL. */
+struct vg_error *vg_qemu_patch_apply(const struct vg_qemu_patch *patch, const struct vg_qemu *qemu,
+				     json_t **answer) VG_MUST_CHECK;
+struct vg_error *vg_qemu_patch_revert(const struct vg_qemu_patch *patch, const struct vg_qemu *qemu,
+				      json_t **answer) VG_MUST_CHECK;
+
+#endif
