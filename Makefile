@@ -81,7 +81,7 @@ include $(wildcard tests/*/*.mk)
 # ---- the door: every target below may be given on a machine with nothing but git and make
 
 BUILD_DEPS := gcc libc6-dev make binutils libelf-dev libdwarf-dev libcapstone-dev libjansson-dev libsodium-dev
-TEST_DEPS  := g++ check libsubunit-dev clang-14 clang libclang-rt-14-dev bear ninja-build strace gdb zstd cpio \
+TEST_DEPS  := g++ check libsubunit-dev clang-14 clang lld libclang-rt-14-dev bear ninja-build strace gdb zstd cpio \
               xz-utils e2fsprogs busybox-static util-linux procps libseccomp-dev git patch man-db acpica-tools
 LINT_DEPS  := clang-format clang-tidy cppcheck shellcheck
 # Debian's QEMU is unpacked, not installed; these are the libraries that it and qemu-img load, and what makes its source ready.

@@ -3,6 +3,22 @@
 
 #include "common/error.h"
 
+/*
+ * DW_AT_sibling of a damaged file leads back, or into the children of another entry, and libdwarf
+ * follows. Readers come to an entry more than once, but not to as many as there are bytes.
+ */
+#define STEPS_FOR_BYTE 16
+#define STEPS_FOR_FILE 100000
+
+static bool can_step(struct vg_dies *dies)
+{
+	if (dies->steps_left)
+		dies->steps_left--;
+	else
+		dies->is_damaged = true;
+	return !dies->is_damaged;
+}
+
 /* What libdwarf answers; an error is remembered: what is not read must not pass for not there. */
 static bool is_ok(struct vg_dies *dies, int answer)
 {
@@ -89,7 +105,7 @@ Dwarf_Die vg_die_child(struct vg_dies *dies, Dwarf_Die die)
 {
 	Dwarf_Die child = NULL;
 
-	return is_ok(dies, dwarf_child(die, &child, &dies->error)) ? child : NULL;
+	return can_step(dies) && is_ok(dies, dwarf_child(die, &child, &dies->error)) ? child : NULL;
 }
 
 /* The next sibling; releases the current one. */
@@ -97,7 +113,8 @@ Dwarf_Die vg_die_next(struct vg_dies *dies, Dwarf_Die die)
 {
 	Dwarf_Die next = NULL;
 
-	if (!is_ok(dies, dwarf_siblingof_b(dies->debug, die, true, &next, &dies->error)))
+	if (!can_step(dies) ||
+	    !is_ok(dies, dwarf_siblingof_b(dies->debug, die, true, &next, &dies->error)))
 		next = NULL;
 	vg_die_release(dies, die);
 	return next;
@@ -105,8 +122,11 @@ Dwarf_Die vg_die_next(struct vg_dies *dies, Dwarf_Die die)
 
 static struct vg_error *open_debug(struct vg_dies *dies)
 {
-	if (!vg_die_section_named(&dies->sections, ".debug_info"))
+	const struct vg_die_section *info = vg_die_section_named(&dies->sections, ".debug_info");
+
+	if (!info)
 		return NULL;
+	dies->steps_left = STEPS_FOR_FILE + STEPS_FOR_BYTE * info->size;
 	if (!vg_dies_are_readable(&dies->sections)) {
 		dies->is_damaged = true;
 		return NULL;

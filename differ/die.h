@@ -18,6 +18,7 @@ struct vg_dies {
 	struct vg_elf *elf;
 	struct vg_die_sections sections;
 	Dwarf_Half version; /* of the unit that vg_dies_next_unit() gave last */
+	uint64_t steps_left; /* entries that may still be gone to */
 	bool out_of_memory;
 	bool is_damaged; /* there is DWARF, and not all of it could be read */
 };

@@ -13,6 +13,8 @@ static struct vg_error *refuse_unmatched(struct vg_patch_build *build, struct vg
 {
 	struct vg_error *error;
 
+	if (pair->unit->lto_dropped && !strcmp(match->rule, VG_RULE_MISMATCH))
+		VG_TRY(vg_safety_refuse_lto(build, pair, item));
 	if (!strcmp(match->rule, VG_RULE_MISMATCH))
 		VG_TRY(vg_safety_check_other_compiler(build, pair));
 	error = vg_refuse(build, match->rule, item->base, vg_place_of(build, pair, item), "%s",
@@ -68,6 +70,9 @@ static struct vg_error *drop_change(struct vg_patch_build *build, const struct v
 	VG_TRY(vg_match_function(&build->matcher, change->pre, change->pair->plain, &match));
 	if (match->found || !vg_is_dropped(build, change->pre))
 		return NULL;
+	/* inlined everywhere is no less gone from the symbol table */
+	if (change->pair->unit->lto_dropped)
+		VG_TRY(vg_safety_refuse_lto(build, change->pair, change->pre));
 	*dropped = true;
 	return vg_note(build, "%s: %s changes, but is not in %s: its linker dropped it as unused",
 		       change->pair->unit->file, change->pre->name, build->target->elf->path);
@@ -121,6 +126,7 @@ struct vg_error *vg_patch_build_run(struct vg_patch_build *build, uint8_t **byte
 	if (build->changes.count)
 		VG_TRY(vg_safety_check_compiler(build));
 	VG_TRY(match_changes(build));
+	VG_TRY(vg_safety_check_lto(build));
 	VG_TRY(vg_safety_check_folded(build));
 	VG_TRY(vg_safety_check_callers(build));
 	if (!build->changes.count)

@@ -32,29 +32,11 @@ static struct vg_error *check_pair(struct vg_patch_build *build, struct vg_pair 
 	return vg_safety_check_data(build, pair);
 }
 
-/*
- * Link-time optimisation inlines and clones across units: other copies of a changed function may be
- * anywhere in the target, and none of them is looked for yet.
- */
-static struct vg_error *check_lto(struct vg_patch_build *build, const struct vg_change *change)
-{
-	if (!change->pair->unit->lto_dropped)
-		return NULL;
-	return vg_refuse(build, VG_RULE_LTO, change->post->base,
-			 vg_place_of(build, change->pair, change->post),
-			 "%s is compiled with -flto, so that copies of it may have been "
-			 "inlined anywhere in %s; build the target without -flto, or --allow lto "
-			 "if no other unit calls it",
-			 change->post->base, build->target->elf->path);
-}
-
 struct vg_error *vg_safety_check(struct vg_patch_build *build)
 {
 	/* First: every refusal names a line, which the types know. */
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(read_types(build, &build->pairs[i]));
-	for (size_t i = 0; i < build->changes.count; i++)
-		VG_TRY(check_lto(build, build->changes.at[i]));
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(check_pair(build, &build->pairs[i]));
 	for (size_t i = 0; i < build->changes.count; i++)

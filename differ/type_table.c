@@ -7,15 +7,12 @@
 #include "differ/die.h"
 
 #define MAX_DEPTH 12 /* of types inside types; deeper ones read as "…" */
-/* Of a file; more come from types without a name that hold each other. */
-#define MAX_STEPS 10000000
 
 struct reader {
 	struct vg_arena *arena;
 	struct vg_dies dies;
 	struct vg_die_files files; /* of the unit being read */
 	struct vg_type_table *table;
-	size_t steps;
 	bool out_of_memory;
 };
 
@@ -182,8 +179,6 @@ static const char *type_text(struct reader *reader, Dwarf_Die die, unsigned dept
 
 	if (depth > MAX_DEPTH || reader->dies.is_damaged)
 		return "…";
-	if (++reader->steps > MAX_STEPS)
-		reader->dies.is_damaged = true;
 	if (kind)
 		return *name ? print(reader, vg_arena_printf(reader->arena, "%s %s", kind, name))
 			     : anonymous_text(reader, die, kind, depth);

@@ -10,6 +10,7 @@
 #include "differ/die_sections.h"
 #include "differ/inline_chain.h"
 #include "differ/line_table.h"
+#include "differ/link_time.h"
 #include "differ/type_table.h"
 #include "tests/fuzz/lib/input.h"
 
@@ -55,6 +56,18 @@ static void read_lines(struct vg_arena *arena, const char *path)
 	vg_line_table_find(&table, vg_die_address(1, 0));
 }
 
+static void read_copies(struct vg_arena *arena, const char *path)
+{
+	struct vg_copies copies;
+
+	vg_error_free(vg_copies_read(arena, path, &copies));
+	for (size_t i = 0; i < copies.list.count; i++) {
+		fuzz_touch_string(copies.list.at[i].function);
+		fuzz_touch_string(copies.list.at[i].unit);
+		fuzz_touch_string(copies.list.at[i].within);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vg_arena arena = {0};
@@ -73,6 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		touch_types(&table);
 	follow_inlining(&arena, path, size % 16);
 	read_lines(&arena, path);
+	read_copies(&arena, path);
 	vg_error_free(error);
 	vg_arena_clear(&arena);
 	close(fd);

@@ -231,7 +231,14 @@ START_TEST(check_changes_nothing)
 		vg_case_patch(&c, "fix", both, 2, NULL);
 
 	vg_case_picture(&c, &before);
-	ck_assert_ptr_null(vg_check(patch, c.pid, &options, &result));
+	/* One attempt may find a caller inside a changed function, and says so. */
+	for (int i = 0; i < 100; i++) {
+		ck_assert_ptr_null(vg_check(patch, c.pid, &options, &result));
+		if (result.outcome != VG_OUTCOME_BUSY)
+			break;
+		ck_assert_uint_eq(result.blocker_count, 1);
+		vg_result_clear(&result);
+	}
 	ck_assert_int_eq(result.outcome, VG_OUTCOME_OK);
 	ck_assert_uint_ge(result.stops, 1);
 	ck_assert(result.pause_us > 0);

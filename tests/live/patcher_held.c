@@ -450,6 +450,60 @@ START_TEST(a_thread_that_is_busy_for_ever_holds_nobody_between_two_stops)
 }
 END_TEST
 
+/* The only child of a process; 0 if it has none. */
+static pid_t child_of(pid_t pid)
+{
+	char path[64];
+	int child = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+
+	return file && fscanf(file, "%d", &child) == 1 ? child : 0;
+}
+
+/* Its program lies where only it can see it. */
+static bool start_in_namespaces(struct vg_case *c)
+{
+	_cleanup_free_ char *command = NULL;
+	int code;
+
+	c->path = vg_beside_test("targets/patcher_held");
+	ck_assert_int_gt(asprintf(&command,
+				  "mount -t tmpfs none /mnt && cp '%s' /mnt/program && "
+				  "exec /mnt/program plain",
+				  c->path),
+			 0);
+
+	const char *const probe[] = {"unshare", "--mount",	   "--pid", "--fork",
+				     "--user",	"--map-root-user", "true",  NULL};
+	const char *const argv[] = {"unshare", "--mount",	  "--pid", "--fork", "--kill-child",
+				    "--user",  "--map-root-user", "sh",	   "-c",     command,
+				    NULL};
+
+	if (vg_process_run(probe, &code, NULL) || code)
+		return false;
+	ck_assert_ptr_null(vg_process_start(argv, &c->process));
+	ck_assert_ptr_null(
+		vg_process_wait_text(c->process, &c->process->output, 0, "ready\n", NULL));
+	c->pid = child_of(c->process->pid);
+	return c->pid > 0;
+}
+
+START_TEST(a_target_in_namespaces_of_its_own_is_patched_like_any_other)
+{
+	struct vg_case c = {0};
+
+	if (!start_in_namespaces(&c))
+		vg_test_skip("no user, mount and PID namespaces here");
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", both, 2, NULL);
+
+	expect_still_patchable(&c, patch);
+	vg_case_end(&c);
+}
+END_TEST
+
 static bool pin(pid_t pid, size_t cpu)
 {
 	cpu_set_t set;
@@ -521,6 +575,7 @@ int main(void)
 	tcase_add_test(tcase, filters_that_cannot_be_read_are_refused);
 	tcase_add_test(tcase, a_user_who_may_not_trace_the_target_does_nothing_to_it);
 	tcase_add_test(tcase, a_process_with_a_reused_id_is_never_touched);
+	tcase_add_test(tcase, a_target_in_namespaces_of_its_own_is_patched_like_any_other);
 	tcase_add_test(tcase, calls_that_wait_go_on_as_if_nothing_had_been);
 	tcase_add_test(tcase, a_thread_that_is_busy_for_ever_holds_nobody_between_two_stops);
 	tcase_add_test(tcase, a_thread_that_gets_no_processor_for_a_while_is_asked_again);
