@@ -246,10 +246,15 @@ double bench_target_ask(struct bench_target *target)
 
 void bench_target_stop(struct bench_target *target)
 {
+	char map[64];
+
 	fclose(target->in);
 	fclose(target->out);
 	kill(target->pid, SIGKILL);
 	waitpid(target->pid, NULL, 0);
+	/* What a patched process leaves for perf goes with it. */
+	snprintf(map, sizeof(map), "/tmp/perf-%d.map", target->pid);
+	unlink(map);
 }
 
 double bench_floor_us(pid_t pid, const char *address)
