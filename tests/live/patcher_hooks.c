@@ -345,37 +345,63 @@ static bool kill_at(struct vg_process *process, const char *verb, const char *wh
 	return killed;
 }
 
-/* Whatever the kill left, the next verbs get the target to each of its two states. */
-static void kill_everywhere(const char *verb, const char *what)
+/* The same fix and hooks as a cumulative patch. */
+static void build_cumulative(const char *options)
 {
-	_cleanup_process_ struct vg_process *process = start();
-	size_t at = 1, step = getenv("VGRAFT_KILL_ALL") ? 1 : 7;
-	bool killed = true;
-
-	for (; killed; at += step) {
-		if (*verb == 'r')
-			expect_run(process, "apply fix.vgp", "\"applied\"", "");
-		killed = kill_at(process, verb, what, at);
-		expect(process, "0\n", "price ");
-		expect_run(process, "apply fix.vgp", "\"a", "\"result\"");
-		expect(process, "=21\n", "price ");
-		expect(process, "?\n", "limit 21 faults 0");
-		expect_run(process, "revert fix", "\"reverted\"", "");
-		expect(process, "?\n", "limit 10 faults 0");
-		expect(process, "0\n", "price 11\n");
-	}
-	printf("%s: killed at %zu points\n", verb, at / step);
+	vg_project_shell("%s build --source . --diff fix.diff --target program --name all %s "
+			 "--replace -o all.vgp 2>/dev/null",
+			 vgraft, options);
 }
 
-START_TEST(a_tool_killed_around_the_hooks_of_an_apply_is_recovered_from)
+START_TEST(hooks_of_a_replaced_patch_are_not_run)
 {
-	kill_everywhere("apply", "fix.vgp");
+	_cleanup_process_ struct vg_process *process = start();
+
+	/* No hook, but the shadow variables. */
+	vg_project_write("hooks/none.c", HEAD);
+	build_cumulative("--hooks hooks/none.c");
+	expect_run(process, "apply fix.vgp", "\"applied\"", "");
+	expect(process, "=16\n", "price 117\n");
+	/* pre-revert would veto now, and post-revert set the limit to 10. */
+	expect_run(process, "apply all.vgp", "\"applied\"", "\"replaced\":[\"fix\"]");
+	expect(process, "?\n", "limit 16 faults 0 interrupted 0\n");
+	expect_run(process, "revert all", "\"reverted\"", "");
+	expect(process, "?\n", "limit 16 faults 0 interrupted 0\n");
 }
 END_TEST
 
-START_TEST(a_tool_killed_around_the_hooks_of_a_revert_is_recovered_from)
+/* A verb that is killed, what is there before it, and the verbs that must work afterwards. */
+static const struct {
+	const char *before, *verb, *what, *apply, *revert;
+} killed_verbs[] = {
+	{NULL, "apply", "fix.vgp", "apply fix.vgp", "revert fix"},
+	{"apply fix.vgp", "revert", "fix", "apply fix.vgp", "revert fix"},
+	{"apply fix.vgp", "apply", "all.vgp", "apply all.vgp", "revert all"},
+};
+
+/* Whatever the kill left, the next verbs get the target to each of its two states. */
+START_TEST(a_tool_killed_around_hooks_is_recovered_from)
 {
-	kill_everywhere("revert", "fix");
+	_cleanup_process_ struct vg_process *process = start();
+	const char *verb = killed_verbs[_i].verb, *what = killed_verbs[_i].what;
+	size_t at = 1, step = getenv("VGRAFT_KILL_ALL") ? 1 : 7;
+	bool killed = true;
+
+	build_cumulative("--hooks hooks/hooks.c");
+	for (; killed; at += step) {
+		if (killed_verbs[_i].before)
+			expect_run(process, killed_verbs[_i].before, "\"applied\"", "");
+		killed = kill_at(process, verb, what, at);
+		expect(process, "0\n", "price ");
+		expect_run(process, killed_verbs[_i].apply, "\"a", "\"result\"");
+		expect(process, "=21\n", "price ");
+		expect(process, "?\n", "limit 21 faults 0");
+		expect_run(process, killed_verbs[_i].revert, "\"reverted\"", "");
+		expect(process, "?\n", "limit 10 faults 0");
+		expect(process, "0\n", "price 11\n");
+	}
+	printf("%s %s: killed at %zu points, 0 bad\n", verb, what, at / step);
+	fflush(stdout);
 }
 END_TEST
 
@@ -399,8 +425,9 @@ int main(void)
 	tcase_add_loop_test(tcase, a_hook_that_calls_what_may_block_or_allocate_is_refused_by_name,
 			    0, sizeof(forbidden) / sizeof(forbidden[0]));
 	tcase_add_loop_test(tcase, a_hook_that_runs_when_the_tool_is_killed_is_waited_for, 0, 2);
-	tcase_add_test(tcase, a_tool_killed_around_the_hooks_of_an_apply_is_recovered_from);
-	tcase_add_test(tcase, a_tool_killed_around_the_hooks_of_a_revert_is_recovered_from);
+	tcase_add_test(tcase, hooks_of_a_replaced_patch_are_not_run);
+	tcase_add_loop_test(tcase, a_tool_killed_around_hooks_is_recovered_from, 0,
+			    sizeof(killed_verbs) / sizeof(killed_verbs[0]));
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }
