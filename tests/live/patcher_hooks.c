@@ -279,7 +279,8 @@ static void kill_in_hook(const struct vg_memory *memory, uint64_t limit, int val
 	ck_assert_int_ge(tool, 0);
 	if (!tool) {
 		snprintf(pid, sizeof(pid), "%d", memory->pid);
-		freopen("/dev/null", "w", stderr);
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(127);
 		execl(vgraft, vgraft, "apply", "fix.vgp", "--pid", pid, NULL);
 		_exit(127);
 	}
