@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/disassembly.h"
+#include "cli/patch_place.h"
 #include "cli/report.h"
 #include "cli/verbs.h"
 #include "common/cleanup.h"
@@ -60,15 +61,6 @@ static const char *base_word(const struct vgp_reloc *reloc)
 	return "?";
 }
 
-static const char *reloc_target(const struct vg_patch *patch, const struct vgp_reloc *reloc)
-{
-	const char *name = vg_patch_string(patch, reloc->name);
-
-	if (!*name && reloc->base == VGP_BASE_IMPORT)
-		return vg_patch_string(patch, patch->imports[reloc->index].name);
-	return name;
-}
-
 static json_t *json_references(const struct vg_patch *patch)
 {
 	json_t *array = json_array();
@@ -77,9 +69,13 @@ static json_t *json_references(const struct vg_patch *patch)
 		const struct vgp_reloc *reloc = &patch->relocs[i];
 		json_t *object = json_object();
 
-		json_object_set_new(object, "name", vg_json_text(reloc_target(patch, reloc)));
+		json_object_set_new(object, "name",
+				    vg_json_text(vg_patch_reloc_name(patch, reloc)));
 		json_object_set_new(object, "in", json_string(base_word(reloc)));
 		json_object_set_new(object, "type", json_string(reloc_word(reloc)));
+		json_object_set_new(
+			object, "function",
+			vg_json_text(vg_patch_place(patch, reloc->segment, reloc->offset).name));
 		json_object_set_new(object, "offset", json_integer(reloc->offset));
 		json_object_set_new(object, "addend", json_integer(reloc->addend));
 		json_array_append_new(array, object);
@@ -139,6 +135,37 @@ static json_t *json_variables(const struct vg_patch *patch)
 	return array;
 }
 
+static const char *when_word(const struct vgp_hook *hook)
+{
+	switch ((enum vgp_hook_when)hook->when) {
+	case VGP_PRE_APPLY:
+		return "pre-apply";
+	case VGP_POST_APPLY:
+		return "post-apply";
+	case VGP_PRE_REVERT:
+		return "pre-revert";
+	case VGP_POST_REVERT:
+		return "post-revert";
+	}
+	return "?";
+}
+
+static json_t *json_hooks(const struct vg_patch *patch)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < patch->hook_count; i++) {
+		json_t *object = json_object();
+
+		json_object_set_new(object, "name",
+				    vg_json_text(vg_patch_string(patch, patch->hooks[i].name)));
+		json_object_set_new(object, "when", json_string(when_word(&patch->hooks[i])));
+		json_object_set_new(object, "size", json_integer(patch->hooks[i].bytes));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
 static json_t *json_depends(const struct vg_patch *patch)
 {
 	json_t *array = json_array();
@@ -168,6 +195,7 @@ static json_t *json_patch(const struct vg_patch *patch)
 	json_object_set_new(object, "depends", json_depends(patch));
 	json_object_set_new(object, "functions", vg_json_functions(patch));
 	json_object_set_new(object, "variables", json_variables(patch));
+	json_object_set_new(object, "hooks", json_hooks(patch));
 	json_object_set_new(object, "references", json_references(patch));
 	json_object_set_new(object, "imports", json_imports(patch));
 	return object;
@@ -194,22 +222,43 @@ static void print_functions(const struct vg_patch *patch)
 		       patch->parts[i].old_bytes, patch->parts[i].new_bytes);
 }
 
+/* What is written there is S + A (System V ABI x86-64, 4.4.1), so A of a PC32 is mostly -4. */
+static void print_reference(const struct vg_patch *patch, const struct vgp_reloc *reloc)
+{
+	struct vg_patch_place place = vg_patch_place(patch, reloc->segment, reloc->offset);
+	char where[128];
+
+	if (*place.name)
+		snprintf(where, sizeof(where), "%s+0x%lx", place.name, (unsigned long)place.offset);
+	else
+		snprintf(where, sizeof(where), "+0x%x", reloc->offset);
+	printf("  %-20s  %-7s %-6s %s", where, reloc_word(reloc), base_word(reloc),
+	       vg_patch_reloc_name(patch, reloc));
+	if (reloc->base == VGP_BASE_MODULE && reloc->type == VGP_PC32)
+		printf(" (0x%lx - 4)", (unsigned long)reloc->addend + 4);
+	else if (reloc->base == VGP_BASE_MODULE)
+		printf(" (0x%lx)", (unsigned long)reloc->addend);
+	putchar('\n');
+}
+
 static void print_references(const struct vg_patch *patch)
 {
 	printf("references:\n");
-	for (size_t i = 0; i < patch->reloc_count; i++) {
-		const struct vgp_reloc *reloc = &patch->relocs[i];
-
-		printf("  +0x%-5x %-7s %-6s %s", reloc->offset, reloc_word(reloc), base_word(reloc),
-		       reloc_target(patch, reloc));
-		if (reloc->base == VGP_BASE_MODULE)
-			printf(" (0x%lx)", (unsigned long)reloc->addend);
-		putchar('\n');
-	}
+	for (size_t i = 0; i < patch->reloc_count; i++)
+		print_reference(patch, &patch->relocs[i]);
 	for (size_t i = 0; i < patch->import_count; i++)
 		printf("  import   %s@%s from %s\n", vg_patch_string(patch, patch->imports[i].name),
 		       vg_patch_string(patch, patch->imports[i].version),
 		       vg_patch_string(patch, patch->imports[i].soname));
+}
+
+static void print_segments(const struct vg_patch *patch, size_t module)
+{
+	const struct vgp_segment *text = vg_patch_segment(patch, (unsigned)module, VGP_TEXT);
+	const struct vgp_segment *data = vg_patch_segment(patch, (unsigned)module, VGP_DATA);
+
+	printf("  brings %u bytes of code and constants, %u of variables\n",
+	       text ? text->memory_bytes : 0, data ? data->memory_bytes : 0);
 }
 
 static void print_patch(const struct vg_patch *patch)
@@ -224,6 +273,7 @@ static void print_patch(const struct vg_patch *patch)
 				 build_id);
 		printf("for %s, build-id %s\n", vg_patch_string(patch, patch->modules[i].name),
 		       build_id);
+		print_segments(patch, i);
 	}
 	for (size_t i = 0; i < patch->depend_count; i++)
 		printf("depends on %s\n", vg_patch_string(patch, patch->depends[i]));
@@ -234,6 +284,10 @@ static void print_patch(const struct vg_patch *patch)
 	for (size_t i = 0; i < patch->variable_count; i++)
 		printf("  variable %s, %u bytes\n",
 		       vg_patch_string(patch, patch->variables[i].name), patch->variables[i].bytes);
+	for (size_t i = 0; i < patch->hook_count; i++)
+		printf("  hook     %s, %s, %u bytes\n",
+		       vg_patch_string(patch, patch->hooks[i].name), when_word(&patch->hooks[i]),
+		       patch->hooks[i].bytes);
 	print_references(patch);
 }
 

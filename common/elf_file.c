@@ -2,6 +2,7 @@
 #include "common/elf_file.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,19 @@ static void find_build_id(struct vg_elf *elf)
 			return;
 }
 
+/*
+ * A header can claim 2^32 entries (PN_XNUM, System V ABI ch. 4: sh_info of section 0), all of them
+ * behind the end of the file; each search for one would take seconds.
+ */
+static bool has_segments_in_file(Elf *elf)
+{
+	size_t count = 0;
+	GElf_Phdr phdr;
+
+	return !elf_getphdrnum(elf, &count) &&
+	       (!count || (count <= INT_MAX && gelf_getphdr(elf, (int)(count - 1), &phdr)));
+}
+
 static struct vg_error *read_header(struct vg_elf *elf)
 {
 	elf_version(EV_CURRENT);
@@ -78,6 +92,10 @@ static struct vg_error *read_header(struct vg_elf *elf)
 	if (!is_supported_machine(&elf->header))
 		return vg_error_new(VG_REFUSED, "%s is for %s; only 64-bit x86-64 is supported",
 				    elf->path, machine_name(&elf->header));
+	if (!has_segments_in_file(elf->elf))
+		return vg_error_new(VG_REFUSED,
+				    "%s is damaged: its program headers lie outside the file",
+				    elf->path);
 	return NULL;
 }
 

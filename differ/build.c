@@ -92,6 +92,7 @@ static void close_pairs(struct vg_patch_build *build)
 		vg_object_close(build->pairs[i].pre);
 		vg_object_close(build->pairs[i].post);
 		vg_object_close(build->pairs[i].plain);
+		vg_object_close(build->pairs[i].lined);
 	}
 }
 
@@ -99,6 +100,7 @@ static struct vg_error *build_from_units(struct vg_patch_build *build, const str
 					 uint8_t **bytes, size_t *count)
 {
 	VG_TRY(vg_decoder_open(&build->decoder));
+	build->units = units;
 	build->matcher = (struct vg_matcher){
 		.arena = build->arena, .decoder = build->decoder, .target = build->target};
 	VG_TRY(vg_earlier_open(build));

@@ -31,8 +31,8 @@ static struct vg_error *add_change(struct vg_patch_build *build, struct vg_pair 
 	return vg_list_push(build->arena, &build->changes, change) ? NULL : vg_error_no_memory();
 }
 
-static const char *line_text(struct vg_patch_build *build, struct vg_item *item,
-			     const struct vg_line *line, char *text, size_t bytes)
+static const char *instruction_text(struct vg_patch_build *build, const struct vg_item *item,
+				    const struct vg_line *line, char *text, size_t bytes)
 {
 	if (!line)
 		return "(the end)";
@@ -41,18 +41,29 @@ static const char *line_text(struct vg_patch_build *build, struct vg_item *item,
 	return text;
 }
 
-static void explain_change(struct vg_patch_build *build, struct vg_item *post,
+/* "  before: +0x3 \"imull %edi, %edi\"  area.c:6: return side * side;" */
+static void explain_side(struct vg_patch_build *build, struct vg_pair *pair,
+			 const struct vg_item *item, const struct vg_line *line, const char *side)
+{
+	/* behind its last instruction a function still has the line of that one */
+	uint64_t at = line ? line->instruction.address : item->size - 1;
+	char text[160];
+
+	if (!build->request->explain)
+		return;
+	vg_explain(build, "  %s: +0x%llx \"%s\"  %s", side,
+		   (unsigned long long)(line ? at : item->size),
+		   instruction_text(build, item, line, text, sizeof(text)),
+		   item->size ? vg_explain_line(build, pair, item, at) : "");
+}
+
+static void explain_change(struct vg_patch_build *build, struct vg_pair *pair, struct vg_item *post,
 			   const struct vg_difference *difference)
 {
-	char before[160], after[160];
-	const struct vg_line *pre = difference->pre, *new = difference->post;
-
-	vg_explain(build, "%s: %s changed: +0x%llx \"%s\" became +0x%llx \"%s\" (%s)",
-		   post->object->file, post->name,
-		   pre ? (unsigned long long)pre->instruction.address : 0,
-		   line_text(build, post->twin, pre, before, sizeof(before)),
-		   new ? (unsigned long long)new->instruction.address : 0,
-		   line_text(build, post, new, after, sizeof(after)), difference->what);
+	vg_explain(build, "%s: %s changed: %s, first at", pair->unit->file, post->name,
+		   difference->what);
+	explain_side(build, pair, post->twin, difference->pre, "before");
+	explain_side(build, pair, post, difference->post, "after ");
 }
 
 /* Code that the compiler duplicated or cut off is compared where it is used. */
@@ -74,7 +85,7 @@ static struct vg_error *find_in_pair(struct vg_patch_build *build, struct vg_pai
 		VG_TRY(vg_same_code(build->decoder, post->twin, post, &same, &difference));
 		if (same)
 			continue;
-		explain_change(build, post, &difference);
+		explain_change(build, pair, post, &difference);
 		VG_TRY(add_change(build, pair, post, &difference));
 	}
 	return NULL;

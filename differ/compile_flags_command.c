@@ -96,6 +96,8 @@ static void add_kind(struct vg_words *words, const struct vg_compile_flags *flag
 		vg_words_add(words, "-fdata-sections");
 		if (!flags->debug)
 			vg_words_add(words, "-g2");
+		/* all types in one section, where they are looked for */
+		vg_words_add(words, "-fno-debug-types-section");
 	}
 	vg_words_add(words, "-c");
 }

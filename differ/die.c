@@ -3,6 +3,17 @@
 
 #include "common/error.h"
 
+/* What libdwarf answers; an error is remembered: what is not read must not pass for not there. */
+static bool is_ok(struct vg_dies *dies, int answer)
+{
+	if (answer == DW_DLV_ERROR) {
+		dies->is_damaged = true;
+		dwarf_dealloc_error(dies->debug, dies->error);
+		dies->error = NULL;
+	}
+	return answer == DW_DLV_OK;
+}
+
 const char *vg_dies_keep(struct vg_dies *dies, const char *text)
 {
 	const char *copy = vg_arena_strdup(dies->arena, text);
@@ -16,16 +27,14 @@ const char *vg_die_name(struct vg_dies *dies, Dwarf_Die die)
 {
 	char *name = NULL;
 
-	if (dwarf_diename(die, &name, &dies->error) != DW_DLV_OK)
-		return "";
-	return vg_dies_keep(dies, name);
+	return is_ok(dies, dwarf_diename(die, &name, &dies->error)) ? vg_dies_keep(dies, name) : "";
 }
 
 Dwarf_Half vg_die_tag(struct vg_dies *dies, Dwarf_Die die)
 {
 	Dwarf_Half tag = 0;
 
-	return dwarf_tag(die, &tag, &dies->error) == DW_DLV_OK ? tag : 0;
+	return is_ok(dies, dwarf_tag(die, &tag, &dies->error)) ? tag : 0;
 }
 
 bool vg_die_read(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name, uint64_t *value)
@@ -35,7 +44,7 @@ bool vg_die_read(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name, uint64_t 
 	Dwarf_Signed negative = 0;
 	bool found = true;
 
-	if (dwarf_attr(die, name, &attribute, &dies->error) != DW_DLV_OK)
+	if (!is_ok(dies, dwarf_attr(die, name, &attribute, &dies->error)))
 		return false;
 	if (dwarf_formudata(attribute, &number, &dies->error) == DW_DLV_OK)
 		*value = number;
@@ -61,10 +70,10 @@ Dwarf_Die vg_die_referred(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name)
 	Dwarf_Off offset;
 	Dwarf_Die found = NULL;
 
-	if (dwarf_attr(die, name, &attribute, &dies->error) != DW_DLV_OK)
+	if (!is_ok(dies, dwarf_attr(die, name, &attribute, &dies->error)))
 		return NULL;
-	if (dwarf_global_formref(attribute, &offset, &dies->error) != DW_DLV_OK ||
-	    dwarf_offdie_b(dies->debug, offset, true, &found, &dies->error) != DW_DLV_OK)
+	if (!is_ok(dies, dwarf_global_formref(attribute, &offset, &dies->error)) ||
+	    !is_ok(dies, dwarf_offdie_b(dies->debug, offset, true, &found, &dies->error)))
 		found = NULL;
 	dwarf_dealloc(dies->debug, attribute, DW_DLA_ATTR);
 	return found;
@@ -80,7 +89,7 @@ Dwarf_Die vg_die_child(struct vg_dies *dies, Dwarf_Die die)
 {
 	Dwarf_Die child = NULL;
 
-	return dwarf_child(die, &child, &dies->error) == DW_DLV_OK ? child : NULL;
+	return is_ok(dies, dwarf_child(die, &child, &dies->error)) ? child : NULL;
 }
 
 /* The next sibling; releases the current one. */
@@ -88,46 +97,69 @@ Dwarf_Die vg_die_next(struct vg_dies *dies, Dwarf_Die die)
 {
 	Dwarf_Die next = NULL;
 
-	if (dwarf_siblingof_b(dies->debug, die, true, &next, &dies->error) != DW_DLV_OK)
+	if (!is_ok(dies, dwarf_siblingof_b(dies->debug, die, true, &next, &dies->error)))
 		next = NULL;
 	vg_die_release(dies, die);
 	return next;
 }
 
+static struct vg_error *open_debug(struct vg_dies *dies)
+{
+	if (!vg_die_section_named(&dies->sections, ".debug_info"))
+		return NULL;
+	if (!vg_dies_are_readable(&dies->sections)) {
+		dies->is_damaged = true;
+		return NULL;
+	}
+	if (dwarf_object_init_b(&dies->sections.access, NULL, NULL, DW_GROUPNUMBER_ANY,
+				&dies->debug, &dies->error) == DW_DLV_OK)
+		return NULL;
+	dies->is_damaged = true;
+	if (dies->error)
+		dwarf_dealloc_error(NULL, dies->error);
+	dies->error = NULL;
+	dies->debug = NULL;
+	return NULL;
+}
+
 struct vg_error *vg_dies_open(struct vg_arena *arena, const char *path, struct vg_dies *dies)
 {
 	*dies = (struct vg_dies){.arena = arena};
-	if (!vg_dies_are_readable(path))
-		return NULL;
-	if (dwarf_init_path(path, NULL, 0, DW_DLC_READ, DW_GROUPNUMBER_ANY, NULL, NULL,
-			    &dies->debug, NULL, 0, NULL, &dies->error) == DW_DLV_OK)
-		return NULL;
-	if (dies->error)
-		dwarf_dealloc_error(NULL, dies->error);
-	*dies = (struct vg_dies){.arena = arena};
-	return NULL;
+	VG_TRY(vg_elf_open(path, &dies->elf));
+
+	struct vg_error *error = vg_die_sections_read(arena, dies->elf, &dies->sections);
+
+	dies->is_damaged = dies->sections.is_damaged;
+	if (!error && !dies->is_damaged)
+		error = open_debug(dies);
+	if (error)
+		vg_elf_close(dies->elf);
+	return error;
 }
 
 struct vg_error *vg_dies_close(struct vg_dies *dies)
 {
 	if (dies->debug)
-		dwarf_finish(dies->debug, &dies->error);
+		dwarf_object_finish(dies->debug, &dies->error);
+	vg_elf_close(dies->elf);
+	dies->elf = NULL;
 	return dies->out_of_memory ? vg_error_no_memory() : NULL;
 }
 
 Dwarf_Die vg_dies_next_unit(struct vg_dies *dies)
 {
 	Dwarf_Unsigned length, type_offset, next;
-	Dwarf_Half version, address_bytes, offset_bytes, extension, unit_type;
+	Dwarf_Half address_bytes, offset_bytes, extension, unit_type;
 	Dwarf_Off abbreviations;
 	Dwarf_Sig8 signature;
 	Dwarf_Die die;
 
 	while (dies->debug &&
-	       dwarf_next_cu_header_d(dies->debug, true, &length, &version, &abbreviations,
-				      &address_bytes, &offset_bytes, &extension, &signature,
-				      &type_offset, &next, &unit_type, &dies->error) == DW_DLV_OK)
-		if (dwarf_siblingof_b(dies->debug, NULL, true, &die, &dies->error) == DW_DLV_OK)
+	       is_ok(dies, dwarf_next_cu_header_d(dies->debug, true, &length, &dies->version,
+						  &abbreviations, &address_bytes, &offset_bytes,
+						  &extension, &signature, &type_offset, &next,
+						  &unit_type, &dies->error)))
+		if (is_ok(dies, dwarf_siblingof_b(dies->debug, NULL, true, &die, &dies->error)))
 			return die;
 	return NULL;
 }

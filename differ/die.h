@@ -9,20 +9,26 @@
 #include <vgraft/error.h>
 
 #include "differ/arena.h"
+#include "differ/die_sections.h"
 
 struct vg_dies {
 	struct vg_arena *arena;
 	Dwarf_Debug debug; /* NULL: the file has no DWARF */
 	Dwarf_Error error; /* of the last call; without a place for it libdwarf may abort */
+	struct vg_elf *elf;
+	struct vg_die_sections sections;
+	Dwarf_Half version; /* of the unit that vg_dies_next_unit() gave last */
 	bool out_of_memory;
+	bool is_damaged; /* there is DWARF, and not all of it could be read */
 };
 
+/* Must not be moved or copied while it is open. */
 VG_MUST_CHECK struct vg_error *vg_dies_open(struct vg_arena *arena, const char *path,
 					    struct vg_dies *dies);
 VG_MUST_CHECK struct vg_error *vg_dies_close(struct vg_dies *dies);
 
-/* die_check.c: can libdwarf be trusted with the file? */
-bool vg_dies_are_readable(const char *path);
+/* die_check.c: can libdwarf be trusted with them? */
+bool vg_dies_are_readable(const struct vg_die_sections *sections);
 
 /* The root entry of the next unit, or NULL. Entries are released, or handed to vg_die_next(). */
 Dwarf_Die vg_dies_next_unit(struct vg_dies *dies);
@@ -30,6 +36,15 @@ void vg_die_release(struct vg_dies *dies, Dwarf_Die die);
 Dwarf_Die vg_die_child(struct vg_dies *dies, Dwarf_Die die);
 /* The next sibling; releases `die`. */
 Dwarf_Die vg_die_next(struct vg_dies *dies, Dwarf_Die die);
+/* die_files.c: the files of a unit, as DW_AT_decl_file numbers them; a number beyond gives "". */
+struct vg_die_files {
+	const char **names; /* full paths */
+	size_t count;
+};
+VG_MUST_CHECK struct vg_error *vg_die_files_read(struct vg_dies *dies, Dwarf_Die unit,
+						 struct vg_die_files *files);
+const char *vg_die_file(const struct vg_die_files *files, uint64_t number);
+
 /* The entry that an attribute refers to, or NULL. */
 Dwarf_Die vg_die_referred(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name);
 

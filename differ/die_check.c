@@ -6,8 +6,6 @@
  */
 #include <string.h>
 
-#include "common/cleanup.h"
-#include "common/elf_file.h"
 #include "differ/die.h"
 
 static bool is_header_sound(const uint8_t *bytes, uint64_t size, uint64_t *bytes_used)
@@ -28,29 +26,19 @@ static bool is_header_sound(const uint8_t *bytes, uint64_t size, uint64_t *bytes
 	return true;
 }
 
-static bool are_lists_sound(const struct vg_elf *elf, const char *name)
+static bool are_lists_sound(const struct vg_die_sections *sections, const char *name)
 {
-	GElf_Shdr shdr;
-	Elf_Scn *scn = vg_elf_section(elf, name, &shdr);
-	Elf_Data *data = scn ? elf_rawdata(scn, NULL) : NULL;
+	const struct vg_die_section *section = vg_die_section_named(sections, name);
 	uint64_t used;
 
-	if (!scn)
-		return true;
-	if (!data || !data->d_buf || shdr.sh_flags & SHF_COMPRESSED)
-		return false;
-	for (uint64_t at = 0; at < data->d_size; at += used)
-		if (!is_header_sound((const uint8_t *)data->d_buf + at, data->d_size - at, &used))
+	for (uint64_t at = 0; section && at < section->size; at += used)
+		if (!is_header_sound(section->bytes + at, section->size - at, &used))
 			return false;
 	return true;
 }
 
-bool vg_dies_are_readable(const char *path)
+bool vg_dies_are_readable(const struct vg_die_sections *sections)
 {
-	_cleanup_(vg_elf_cleanup) struct vg_elf *elf = NULL;
-	struct vg_error *error = vg_elf_open(path, &elf);
-
-	vg_error_free(error);
-	return !error && are_lists_sound(elf, ".debug_rnglists") &&
-	       are_lists_sound(elf, ".debug_loclists");
+	return are_lists_sound(sections, ".debug_rnglists") &&
+	       are_lists_sound(sections, ".debug_loclists");
 }

@@ -29,11 +29,10 @@ struct displacement {
 static struct vg_error *too_short(struct displacement *d, const char *why)
 {
 	struct vg_change *change = d->change;
-	struct vg_error *error = vg_refuse(d->build, VG_RULE_SHORT_ENTRY, change->post->base,
-					   change->pair->unit->file, 0,
-					   "%s: %s cannot be redirected: %s; change "
-					   "its callers instead",
-					   change->pair->unit->file, change->post->name, why);
+	struct vg_error *error = vg_refuse(
+		d->build, VG_RULE_SHORT_ENTRY, change->post->base,
+		vg_place_of(d->build, change->pair, change->post),
+		"%s cannot be redirected: %s; change its callers instead", change->post->name, why);
 
 	/* There is no way to go on that a human could vouch for. */
 	return error

@@ -74,14 +74,14 @@ static bool append_reason(struct vg_build_result *result, struct vg_reason reaso
 }
 
 static struct vg_error *keep_reason(struct vg_patch_build *build, const char *rule,
-				    const char *function, const char *file, unsigned line,
+				    const char *function, struct vg_source_place place,
 				    const char *text)
 {
 	struct vg_reason reason = {
 		.rule = rule,
 		.function = function ? strdup(function) : NULL,
-		.file = file ? strdup(file) : NULL,
-		.line = line,
+		.file = strdup(place.file),
+		.line = place.line,
 		.text = strdup(text),
 	};
 
@@ -93,13 +93,27 @@ static struct vg_error *keep_reason(struct vg_patch_build *build, const char *ru
 	return vg_error_no_memory();
 }
 
+/* As compilers do: "FILE:LINE: what". */
+static char *text_at(struct vg_source_place place, const char *format, va_list args)
+{
+	char *text = format_text(format, args), *whole = NULL;
+	int length = -1;
+
+	if (text && place.line)
+		length = asprintf(&whole, "%s:%u: %s", place.file, place.line, text);
+	else if (text)
+		length = asprintf(&whole, "%s: %s", place.file, text);
+	free(text);
+	return length < 0 ? NULL : whole;
+}
+
 struct vg_error *vg_refuse(struct vg_patch_build *build, const char *rule, const char *function,
-			   const char *file, unsigned line, const char *format, ...)
+			   struct vg_source_place place, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	char *text = format_text(format, args);
+	char *text = text_at(place, format, args);
 	va_end(args);
 	if (!text)
 		return vg_error_no_memory();
@@ -110,7 +124,7 @@ struct vg_error *vg_refuse(struct vg_patch_build *build, const char *rule, const
 	if (vg_is_allowed(build, rule))
 		error = vg_note(build, "allowed by --allow %s: %s", rule, text);
 	else
-		error = keep_reason(build, rule, function, file, line, text);
+		error = keep_reason(build, rule, function, place, text);
 	free(text);
 	return error;
 }

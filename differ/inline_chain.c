@@ -6,10 +6,9 @@
 #include "common/error.h"
 #include "differ/die.h"
 
-/* In an object each function lies in a section of its own, so addresses are offsets in it. */
 struct search {
 	struct vg_dies dies;
-	uint64_t offset;
+	uint64_t address; /* as vg_die_address() makes them */
 	const char *chain;
 };
 
@@ -28,7 +27,7 @@ static bool is_in_list(struct search *search, Dwarf_Rnglists_Head head, Dwarf_Un
 			return false;
 		if (kind == DW_RLE_offset_pair || kind == DW_RLE_start_end ||
 		    kind == DW_RLE_start_length)
-			found = search->offset >= start && search->offset < end;
+			found = search->address >= start && search->address < end;
 	}
 	return found;
 }
@@ -66,7 +65,7 @@ static bool covers(struct search *search, Dwarf_Die die)
 		return is_in_ranges(search, die);
 	if (class == DW_FORM_CLASS_CONSTANT)
 		high += low;
-	return search->offset >= low && search->offset < high;
+	return search->address >= low && search->address < high;
 }
 
 static const char *function_name(struct search *search, Dwarf_Die die)
@@ -110,9 +109,9 @@ static void walk(struct search *search, Dwarf_Die parent, unsigned depth)
 }
 
 struct vg_error *vg_inline_chain(struct vg_arena *arena, const char *path, const char *function,
-				 uint64_t offset, const char **chain)
+				 uint64_t address, const char **chain)
 {
-	struct search search = {.offset = offset};
+	struct search search = {.address = address};
 	Dwarf_Die unit;
 
 	VG_TRY(vg_dies_open(arena, path, &search.dies));

@@ -87,13 +87,41 @@ struct vg_object_reloc *vg_item_relocs(const struct vg_item *item, size_t *count
 	return item->section->relocs + first;
 }
 
+#define SHOWN_BYTES 40 /* of a string */
+
+static char escape_of(char c)
+{
+	switch (c) {
+	case '\n':
+		return 'n';
+	case '\t':
+		return 't';
+	case '\r':
+		return 'r';
+	case '"':
+	case '\\':
+		return c;
+	default:
+		return '\0';
+	}
+}
+
+/* As C writes it, so that it stays on its line. */
 static const char *string_text(const struct vg_item *item)
 {
-	const char *string = (const char *)vg_item_bytes(item);
-	int length = item->size > 40 ? 40 : (int)item->size;
+	const char *string = (const char *)vg_item_bytes(item) ?: "";
+	char text[2 * SHOWN_BYTES + 1];
+	size_t used = 0;
 
-	return vg_arena_printf(item->object->arena, "string \"%.*s\"%s", length, string ?: "",
-			       item->size > 40 ? "…" : "");
+	for (size_t i = 0; i < item->size && i < SHOWN_BYTES && string[i]; i++) {
+		char escape = escape_of(string[i]);
+
+		if (escape)
+			text[used++] = '\\';
+		text[used++] = escape ?: string[i];
+	}
+	return vg_arena_printf(item->object->arena, "string \"%.*s\"%s", (int)used, text,
+			       item->size > SHOWN_BYTES ? "…" : "");
 }
 
 const char *vg_item_text(const struct vg_item *item)

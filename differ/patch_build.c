@@ -15,8 +15,8 @@ static struct vg_error *refuse_unmatched(struct vg_patch_build *build, struct vg
 
 	if (!strcmp(match->rule, VG_RULE_MISMATCH))
 		VG_TRY(vg_safety_check_other_compiler(build, pair));
-	error = vg_refuse(build, match->rule, item->base, pair->unit->file, 0, "%s: %s",
-			  pair->unit->file, match->why);
+	error = vg_refuse(build, match->rule, item->base, vg_place_of(build, pair, item), "%s",
+			  match->why);
 
 	/* No human can vouch for bytes that are not there. */
 	return error ?: vg_error_refuse(match->rule, "%s: %s", pair->unit->file, match->why);

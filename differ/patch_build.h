@@ -32,6 +32,13 @@ struct vg_pair {
 	const struct vg_unit *unit;
 	struct vg_object *pre, *post, *plain; /* plain may be NULL */
 	struct vg_type_table *pre_types, *post_types;
+	struct vg_line_table *pre_lines, *post_lines; /* --explain; the second one is of… */
+	struct vg_object *lined;		      /* …this object, NULL: of post */
+};
+
+struct vg_source_place {
+	const char *file; /* relative to the source tree, if it lies in it */
+	unsigned line;	  /* 0 = unknown */
 };
 
 /* Where a fix points to. */
@@ -116,6 +123,7 @@ struct vg_patch_build {
 	struct vg_decoder *decoder;
 	struct vg_target *target;
 	struct vg_matcher matcher;
+	const struct vg_units *units;
 	struct vg_pair *pairs;
 	size_t pair_count;
 	VG_LIST(struct vg_patch *) earlier; /* applied before this one, in this order */
@@ -138,8 +146,25 @@ bool vg_is_allowed(const struct vg_patch_build *build, const char *rule);
  * a note instead; otherwise the error to return.
  */
 VG_MUST_CHECK struct vg_error *vg_refuse(struct vg_patch_build *build, const char *rule,
-					 const char *function, const char *file, unsigned line,
-					 const char *format, ...) VG_PRINTF(6, 7);
+					 const char *function, struct vg_source_place place,
+					 const char *format, ...) VG_PRINTF(5, 6);
+
+/*
+ * source_place.c: where the source declares something. Lines are counted as in the tree before the
+ * diffs; a line that a diff adds goes on from the one before it. Without debug information it is
+ * the unit's file, line 0.
+ */
+struct vg_source_place vg_place_of(const struct vg_patch_build *build, const struct vg_pair *pair,
+				   const struct vg_item *item);
+/*
+ * explain_lines.c, for --explain: "FILE:LINE: text" of the instruction at `offset` of a function,
+ * or "".
+ */
+const char *vg_explain_line(struct vg_patch_build *build, struct vg_pair *pair,
+			    const struct vg_item *item, uint64_t offset);
+/* A file as DWARF names it, and a line in it; the unit's own file where DWARF names none. */
+struct vg_source_place vg_place_at(const struct vg_patch_build *build, const struct vg_pair *pair,
+				   const char *file, unsigned line);
 
 /* changes.c */
 VG_MUST_CHECK struct vg_error *vg_changes_find(struct vg_patch_build *build);

@@ -246,13 +246,13 @@ static struct vg_error *reach_nameless(struct vg_patch_build *build, struct vg_p
 	return copy(build, pair, post, "new constant", reach);
 }
 
-static struct vg_error *refuse_new_thread_local(struct vg_patch_build *build,
+static struct vg_error *refuse_new_thread_local(struct vg_patch_build *build, struct vg_pair *pair,
 						const struct vg_item *post)
 {
-	return vg_refuse(build, VG_RULE_THREAD_LOCAL, NULL, post->object->file, 0,
-			 "%s: the thread-local variable %s is new; running threads have no room "
+	return vg_refuse(build, VG_RULE_THREAD_LOCAL, NULL, vg_place_of(build, pair, post),
+			 "the thread-local variable %s is new; running threads have no room "
 			 "for it: use a shadow variable or an array by thread",
-			 post->object->file, post->name)
+			 post->name)
 		       ?: vg_error_new(VG_REFUSED,
 				       "%s: there is no way to add the thread-local variable %s to "
 				       "running threads",
@@ -282,7 +282,7 @@ static struct vg_error *reach_new_variable(struct vg_patch_build *build, struct 
 					   struct vg_item *post, struct vg_reach *reach)
 {
 	if (vg_section_is_thread_local(post->section))
-		return refuse_new_thread_local(build, post);
+		return refuse_new_thread_local(build, pair, post);
 	return copy(build, pair, post, vg_item_is_writable(post) ? "new variable" : "new constant",
 		    reach);
 }

@@ -13,6 +13,11 @@ static struct vg_error *read_types(struct vg_patch_build *build, struct vg_pair 
 		return vg_error_no_memory();
 	VG_TRY(vg_type_table_read(build->arena, pair->pre->path, pair->pre_types));
 	VG_TRY(vg_type_table_read(build->arena, pair->post->path, pair->post_types));
+	if (pair->pre_types->is_damaged || pair->post_types->is_damaged)
+		return vg_refuse(build, VG_RULE_LAYOUT, NULL, vg_place_at(build, pair, "", 0),
+				 "its debug information cannot be read, so the layouts of types "
+				 "cannot be compared; compile with plain -g, or --allow layout if "
+				 "the diff changes no type");
 	if (pair->pre_types->has_debug_information && pair->post_types->has_debug_information)
 		return NULL;
 	return vg_note(build,
@@ -27,29 +32,20 @@ static struct vg_error *check_pair(struct vg_patch_build *build, struct vg_pair 
 	return vg_safety_check_data(build, pair);
 }
 
-static unsigned line_of(const struct vg_change *change)
-{
-	const struct vg_function_type *function =
-		vg_type_table_function(change->pair->post_types, change->post->base);
-
-	return function ? function->line : 0;
-}
-
 /*
  * Link-time optimisation inlines and clones across units: other copies of a changed function may be
  * anywhere in the target, and none of them is looked for yet.
  */
 static struct vg_error *check_lto(struct vg_patch_build *build, const struct vg_change *change)
 {
-	const char *file = change->pair->unit->file;
-
 	if (!change->pair->unit->lto_dropped)
 		return NULL;
-	return vg_refuse(build, VG_RULE_LTO, change->post->base, file, line_of(change),
-			 "%s:%u: %s is compiled with -flto, so that copies of it may have been "
+	return vg_refuse(build, VG_RULE_LTO, change->post->base,
+			 vg_place_of(build, change->pair, change->post),
+			 "%s is compiled with -flto, so that copies of it may have been "
 			 "inlined anywhere in %s; build the target without -flto, or --allow lto "
 			 "if no other unit calls it",
-			 file, line_of(change), change->post->base, build->target->elf->path);
+			 change->post->base, build->target->elf->path);
 }
 
 struct vg_error *vg_safety_check(struct vg_patch_build *build)
@@ -62,8 +58,7 @@ struct vg_error *vg_safety_check(struct vg_patch_build *build)
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(check_pair(build, &build->pairs[i]));
 	for (size_t i = 0; i < build->changes.count; i++)
-		VG_TRY(vg_safety_check_endless(build, build->changes.at[i],
-					       line_of(build->changes.at[i])));
+		VG_TRY(vg_safety_check_endless(build, build->changes.at[i]));
 	return NULL;
 }
 
@@ -104,11 +99,11 @@ static struct vg_error *check_compiler(struct vg_patch_build *build, struct vg_p
 	if (!mine || has_string(strings, bytes, mine))
 		return NULL;
 	return vg_refuse(
-		build, VG_RULE_COMPILER, NULL, pair->unit->file, 0,
-		"%s was compiled with \"%s\", but no such compiler made %s (\"%.*s\"); use "
+		build, VG_RULE_COMPILER, NULL, vg_place_at(build, pair, "", 0),
+		"it was compiled with \"%s\", but no such compiler made %s (\"%.*s\"); use "
 		"the compiler of this build",
-		pair->unit->file, mine, build->target->elf->path,
-		(int)strnlen((const char *)strings, bytes), (const char *)strings);
+		mine, build->target->elf->path, (int)strnlen((const char *)strings, bytes),
+		(const char *)strings);
 }
 
 static Elf_Data *comment_of(const struct vg_target *target)
@@ -170,11 +165,12 @@ struct vg_error *vg_safety_check_other_compiler(struct vg_patch_build *build, st
 		size_t length = strnlen(comment, data->d_size - at);
 
 		if (length && length < data->d_size - at && is_foreign(comment, mine))
-			return vg_refuse(build, VG_RULE_COMPILER, NULL, pair->unit->file, 0,
-					 "%s was compiled with \"%s\", and its code is not that of "
+			return vg_refuse(build, VG_RULE_COMPILER, NULL,
+					 vg_place_at(build, pair, "", 0),
+					 "it was compiled with \"%s\", and its code is not that of "
 					 "%s, in which \"%s\" had a hand; use the compiler of this "
 					 "build",
-					 pair->unit->file, mine, build->target->elf->path, comment);
+					 mine, build->target->elf->path, comment);
 		at += length + 1;
 	}
 	return NULL;

@@ -16,7 +16,7 @@ VG_MUST_CHECK struct vg_error *vg_safety_check_types(struct vg_patch_build *buil
 						     const struct vg_type_table *post);
 /* endless */
 VG_MUST_CHECK struct vg_error *vg_safety_check_endless(struct vg_patch_build *build,
-						       struct vg_change *change, unsigned line);
+						       struct vg_change *change);
 /* ambiguous: two functions that the linker folded into one; needs the match of all changes */
 VG_MUST_CHECK struct vg_error *vg_safety_check_folded(struct vg_patch_build *build);
 /* signature; needs the match of all changes */

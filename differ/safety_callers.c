@@ -85,12 +85,12 @@ static struct vg_error *check_change(struct vg_patch_build *build, const struct 
 	if (!user)
 		return NULL;
 	name = vg_target_symbol_at(build->target, user);
-	return vg_refuse(
-		build, VG_RULE_SIGNATURE, change->post->base, pair->unit->file, post->line,
-		"%s:%u: %s becomes \"%s\" from \"%s\", but %s at 0x%llx, which stays as it "
-		"is, uses it; add a function with the new signature instead",
-		pair->unit->file, post->line, change->post->base, post->signature, pre->signature,
-		name ?: "something", (unsigned long long)user);
+	return vg_refuse(build, VG_RULE_SIGNATURE, change->post->base,
+			 vg_place_at(build, pair, post->file, post->line),
+			 "%s becomes \"%s\" from \"%s\", but %s at 0x%llx, which stays as it "
+			 "is, uses it; add a function with the new signature instead",
+			 change->post->base, post->signature, pre->signature, name ?: "something",
+			 (unsigned long long)user);
 }
 
 static bool is_defined_after(const struct vg_patch_build *build, const struct vg_item *pre)
@@ -119,11 +119,10 @@ static struct vg_error *check_removed(struct vg_patch_build *build, struct vg_pa
 	if (!user)
 		return NULL;
 	name = vg_target_symbol_at(build->target, user);
-	return vg_refuse(build, VG_RULE_REMOVED, pre->base, pair->unit->file, 0,
-			 "%s: the function %s is removed, but %s at 0x%llx, which stays as it is, "
+	return vg_refuse(build, VG_RULE_REMOVED, pre->base, vg_place_of(build, pair, pre),
+			 "the function %s is removed, but %s at 0x%llx, which stays as it is, "
 			 "uses it; keep the function, or --allow removed if the old one may stay",
-			 pair->unit->file, pre->base, name ?: "something",
-			 (unsigned long long)user);
+			 pre->base, name ?: "something", (unsigned long long)user);
 }
 
 static struct vg_error *check_all_removed(struct vg_patch_build *build)

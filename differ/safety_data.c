@@ -8,11 +8,6 @@
 #include "common/error.h"
 #include "differ/safety.h"
 
-static const char *file_of(const struct vg_pair *pair)
-{
-	return pair->unit->file;
-}
-
 /* Undefined symbols have no type in an object; the target knows. */
 static bool is_function(const struct vg_patch_build *build, const struct vg_item *item)
 {
@@ -64,24 +59,23 @@ static struct vg_error *refuse_value(struct vg_patch_build *build, struct vg_pai
 				     const struct vg_item *pre, const struct vg_item *post)
 {
 	if (has_function_pointers(build, pre) || has_function_pointers(build, post))
-		return vg_refuse(build, VG_RULE_OPS_TABLE, NULL, file_of(pair), 0,
-				 "%s: the table of functions %s changes, but the program already "
+		return vg_refuse(build, VG_RULE_OPS_TABLE, NULL, vg_place_of(build, pair, post),
+				 "the table of functions %s changes, but the program already "
 				 "uses the one that it has; change the functions in it instead",
-				 file_of(pair), post->name);
-	return vg_refuse(build, VG_RULE_DATA, NULL, file_of(pair), 0,
-			 "%s: the initial value of %s changes, but the program has the variable "
+				 post->name);
+	return vg_refuse(build, VG_RULE_DATA, NULL, vg_place_of(build, pair, post),
+			 "the initial value of %s changes, but the program has the variable "
 			 "already; set it from a hook, or --allow data if the old value may stay",
-			 file_of(pair), post->name);
+			 post->name);
 }
 
 static struct vg_error *refuse_removed(struct vg_patch_build *build, struct vg_pair *pair,
 				       const struct vg_item *pre, const char *what)
 {
-	return vg_refuse(
-		build, VG_RULE_REMOVED, NULL, file_of(pair), 0,
-		"%s: the variable %s %s, but the program has it and its value; keep it, or "
-		"--allow removed if nothing depends on it",
-		file_of(pair), pre->base, what);
+	return vg_refuse(build, VG_RULE_REMOVED, NULL, vg_place_of(build, pair, pre),
+			 "the variable %s %s, but the program has it and its value; keep it, or "
+			 "--allow removed if nothing depends on it",
+			 pre->base, what);
 }
 
 static bool is_defined_elsewhere(const struct vg_patch_build *build, const struct vg_item *pre)
@@ -168,12 +162,15 @@ static bool is_same_list(const struct vg_object_section *pre, const struct vg_ob
 }
 
 static struct vg_error *refuse_constructor(struct vg_patch_build *build, struct vg_pair *pair,
-					   const char *function, const char *what)
+					   const struct vg_item *item, const char *how)
 {
-	return vg_refuse(build, VG_RULE_CONSTRUCTOR, function, file_of(pair), 0,
-			 "%s: %s, but constructors run when a program starts, and this one has "
-			 "started; use a hook",
-			 file_of(pair), what);
+	struct vg_source_place place = item ? vg_place_of(build, pair, item)
+					    : vg_place_at(build, pair, pair->unit->file, 0);
+
+	return vg_refuse(build, VG_RULE_CONSTRUCTOR, item ? item->base : NULL, place,
+			 "the constructor or destructor %s %s, but constructors run when a program "
+			 "starts, and this one has started; use a hook",
+			 item ? item->base : "of this unit", how);
 }
 
 static bool is_changed(const struct vg_patch_build *build, const struct vg_item *pre)
@@ -184,25 +181,48 @@ static bool is_changed(const struct vg_patch_build *build, const struct vg_item 
 	return false;
 }
 
+static struct vg_item *nth_entry(const struct vg_object_section *list, size_t i)
+{
+	struct vg_item *item;
+	int64_t offset;
+
+	return list && i < list->reloc_count && vg_reloc_target(&list->relocs[i], 0, &item, &offset)
+		       ? item
+		       : NULL;
+}
+
+/* The first that stands in one list where the other has something else. */
+static struct vg_error *refuse_list(struct vg_patch_build *build, struct vg_pair *pair,
+				    const struct vg_object_section *pre,
+				    const struct vg_object_section *post)
+{
+	for (size_t i = 0; i < (pre ? pre->reloc_count : 0); i++) {
+		struct vg_item *item = nth_entry(pre, i), *other = nth_entry(post, i);
+
+		if (item && (!other || item->twin != other) && !(other && !other->twin))
+			return refuse_constructor(build, pair, item, "is gone or moved");
+		if (other && !other->twin)
+			return refuse_constructor(build, pair, other, "is new");
+	}
+	return refuse_constructor(build, pair, nth_entry(post, pre ? pre->reloc_count : 0),
+				  "is new");
+}
+
 /* Destructors are still to come: what they do may change, which they are may not. */
 static struct vg_error *check_list(struct vg_patch_build *build, struct vg_pair *pair,
 				   const struct vg_object_section *pre)
 {
-	if (!is_same_list(pre, section_like(pair->post, pre)))
-		return refuse_constructor(build, pair, NULL,
-					  "the list of constructors or destructors changes");
+	const struct vg_object_section *post = section_like(pair->post, pre);
+
+	if (!is_same_list(pre, post))
+		return refuse_list(build, pair, pre, post);
 	if (strstr(pre->name, "fini") || strstr(pre->name, "dtors"))
 		return NULL;
 	for (size_t i = 0; i < pre->reloc_count; i++) {
-		struct vg_item *item;
-		int64_t offset;
+		struct vg_item *item = nth_entry(pre, i);
 
-		if (vg_reloc_target(&pre->relocs[i], 0, &item, &offset) && is_changed(build, item))
-			VG_TRY(refuse_constructor(build, pair, item->base,
-						  vg_arena_printf(build->arena,
-								  "the constructor %s changes",
-								  item->base)
-							  ?: "a constructor changes"));
+		if (item && is_changed(build, item))
+			VG_TRY(refuse_constructor(build, pair, item, "changes"));
 	}
 	return NULL;
 }
@@ -215,8 +235,7 @@ static struct vg_error *check_lists(struct vg_patch_build *build, struct vg_pair
 	for (size_t i = 1; i < pair->post->section_count; i++)
 		if (is_constructor_list(&pair->post->sections[i]) &&
 		    !section_like(pair->pre, &pair->post->sections[i]))
-			VG_TRY(refuse_constructor(build, pair, NULL,
-						  "a constructor or destructor is new"));
+			VG_TRY(refuse_list(build, pair, NULL, &pair->post->sections[i]));
 	return NULL;
 }
 
@@ -233,10 +252,11 @@ static struct vg_error *check_resolver(struct vg_patch_build *build, const struc
 {
 	if (!is_resolver(change->post) && !is_resolver(change->pre))
 		return NULL;
-	return vg_refuse(build, VG_RULE_IFUNC, change->post->base, file_of(change->pair), 0,
-			 "%s: %s chooses an implementation (IFUNC) and has done so already; change "
+	return vg_refuse(build, VG_RULE_IFUNC, change->post->base,
+			 vg_place_of(build, change->pair, change->post),
+			 "%s chooses an implementation (IFUNC) and has done so already; change "
 			 "the implementations instead",
-			 file_of(change->pair), change->post->base);
+			 change->post->base);
 }
 
 /* Even one that nothing of the patch uses: other units will be built to use it. */
@@ -246,11 +266,10 @@ static struct vg_error *check_new_item(struct vg_patch_build *build, struct vg_p
 	if (post->twin || post->kind != VG_ITEM_VARIABLE ||
 	    !vg_section_is_thread_local(post->section))
 		return NULL;
-	return vg_refuse(
-		build, VG_RULE_THREAD_LOCAL, NULL, file_of(pair), 0,
-		"%s: the thread-local variable %s is new, and running threads have no room "
-		"for it; use a shadow variable or an array by thread",
-		file_of(pair), post->name);
+	return vg_refuse(build, VG_RULE_THREAD_LOCAL, NULL, vg_place_of(build, pair, post),
+			 "the thread-local variable %s is new, and running threads have no room "
+			 "for it; use a shadow variable or an array by thread",
+			 post->name);
 }
 
 struct vg_error *vg_safety_check_data(struct vg_patch_build *build, struct vg_pair *pair)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "differ/die_sections.h"
 #include "differ/inline_chain.h"
 #include "differ/safety.h"
 
@@ -295,6 +296,12 @@ static struct vg_error *build_graph(struct graph *graph)
 	return NULL;
 }
 
+static uint64_t address_of(const struct graph *graph, const struct node *node)
+{
+	return vg_die_address(graph->function->section->index,
+			      graph->function->offset + node->line->instruction.address);
+}
+
 /* The first place of the endless part that was inlined tells most. */
 static struct vg_error *describe_inlining(struct graph *graph, const struct node *cycle,
 					  const char **text)
@@ -303,16 +310,13 @@ static struct vg_error *describe_inlining(struct graph *graph, const struct node
 
 	*text = "";
 	VG_TRY(vg_inline_chain(graph->build->arena, graph->function->object->path,
-			       graph->function->base,
-			       graph->function->offset + cycle->line->instruction.address, &chain));
+			       graph->function->base, address_of(graph, cycle), &chain));
 	for (size_t i = 0; !chain && i < graph->nodes.count; i++)
 		if (graph->nodes.at[i].visit && !graph->nodes.at[i].can_exit &&
 		    graph->nodes.at[i].item == graph->function)
 			VG_TRY(vg_inline_chain(graph->build->arena, graph->function->object->path,
 					       graph->function->base,
-					       graph->function->offset +
-						       graph->nodes.at[i].line->instruction.address,
-					       &chain));
+					       address_of(graph, &graph->nodes.at[i]), &chain));
 	if (chain)
 		*text = vg_arena_printf(graph->build->arena, ", which holds %s by inlining,", chain)
 				?: "";
@@ -320,7 +324,7 @@ static struct vg_error *describe_inlining(struct graph *graph, const struct node
 }
 
 static struct vg_error *check_item(struct vg_patch_build *build, struct vg_change *change,
-				   struct vg_item *item, unsigned line)
+				   struct vg_item *item)
 {
 	struct graph graph = {.build = build, .function = item};
 	const struct node *cycle;
@@ -334,16 +338,15 @@ static struct vg_error *check_item(struct vg_patch_build *build, struct vg_chang
 		return NULL;
 	VG_TRY(describe_inlining(&graph, cycle, &inlining));
 	return vg_refuse(
-		build, VG_RULE_ENDLESS, change->post->base, change->pair->unit->file, line,
-		"%s:%u: %s%s never comes back: it loops around +0x%llx with no way to a "
+		build, VG_RULE_ENDLESS, change->post->base,
+		vg_place_of(build, change->pair, change->post),
+		"%s%s never comes back: it loops around +0x%llx with no way to a "
 		"return, so a thread in it would keep the patch waiting for ever; move the "
 		"change into a function that the loop calls",
-		change->pair->unit->file, line, change->post->base, inlining,
-		(unsigned long long)cycle->line->instruction.address);
+		change->post->base, inlining, (unsigned long long)cycle->line->instruction.address);
 }
 
-struct vg_error *vg_safety_check_endless(struct vg_patch_build *build, struct vg_change *change,
-					 unsigned line)
+struct vg_error *vg_safety_check_endless(struct vg_patch_build *build, struct vg_change *change)
 {
-	return check_item(build, change, change->pre, line);
+	return check_item(build, change, change->pre);
 }

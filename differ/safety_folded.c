@@ -52,7 +52,7 @@ static const char *find_stranger(const struct vg_symbols *symbols, const struct 
 
 static struct vg_error *check_change(struct vg_patch_build *build, const struct vg_change *change)
 {
-	const char *file = change->pair->unit->file, *other;
+	const char *other;
 
 	if (!change->pre || !change->match)
 		return NULL;
@@ -61,11 +61,12 @@ static struct vg_error *check_change(struct vg_patch_build *build, const struct 
 		other = find_stranger(&build->target->dynamic, change);
 	if (!other)
 		return NULL;
-	return vg_refuse(build, VG_RULE_AMBIGUOUS, change->pre->base, file, 0,
-			 "%s: %s and %s are one function in %s: the linker folded identical "
+	return vg_refuse(build, VG_RULE_AMBIGUOUS, change->pre->base,
+			 vg_place_of(build, change->pair, change->pre),
+			 "%s and %s are one function in %s: the linker folded identical "
 			 "code, and changing one would change the other; link without --icf, or "
 			 "--allow ambiguous if both may change",
-			 file, change->pre->base, other, build->target->elf->path);
+			 change->pre->base, other, build->target->elf->path);
 }
 
 struct vg_error *vg_safety_check_folded(struct vg_patch_build *build)

@@ -58,29 +58,32 @@ static const struct vg_type *find_counterpart(const struct vg_type_table *table,
 	return found;
 }
 
+static struct vg_error *refuse_layout(struct vg_patch_build *build, struct vg_pair *pair,
+				      const struct vg_type *pre, const struct vg_type *post)
+{
+	const struct vg_type_member *member = first_difference(pre, post);
+	struct vg_source_place place = vg_place_at(build, pair, member ? member->file : post->file,
+						   member ? member->line : post->line);
+
+	return vg_refuse(build, VG_RULE_LAYOUT, NULL, place,
+			 "%s %s changes its layout at %s (%llu bytes before, %llu after), but "
+			 "objects of it may be alive; keep the layout, for instance with a shadow "
+			 "variable, or --allow layout if no live object is touched",
+			 pre->kind, pre->name, member && *member->name ? member->name : "its size",
+			 (unsigned long long)pre->bytes, (unsigned long long)post->bytes);
+}
+
 struct vg_error *vg_safety_check_types(struct vg_patch_build *build, struct vg_pair *pair,
 				       const struct vg_type_table *pre,
 				       const struct vg_type_table *post)
 {
 	for (size_t i = 0; i < pre->types.count; i++) {
 		const struct vg_type *type = &pre->types.at[i], *other;
-		const struct vg_type_member *member;
 		bool is_same;
 
 		other = find_counterpart(post, type, &is_same);
-		if (!other || is_same)
-			continue;
-		member = first_difference(type, other);
-		VG_TRY(vg_refuse(build, VG_RULE_LAYOUT, NULL, pair->unit->file,
-				 member ? member->line : other->line,
-				 "%s:%u: %s %s changes its layout at %s (%llu bytes before, %llu "
-				 "after), but objects of it may be alive; keep the layout, for "
-				 "instance with a shadow variable, or --allow layout if no live "
-				 "object is touched",
-				 pair->unit->file, member ? member->line : other->line, type->kind,
-				 type->name, member && *member->name ? member->name : "its size",
-				 (unsigned long long)type->bytes,
-				 (unsigned long long)other->bytes));
+		if (other && !is_same)
+			VG_TRY(refuse_layout(build, pair, type, other));
 	}
 	return NULL;
 }

@@ -7,11 +7,15 @@
 #include "differ/die.h"
 
 #define MAX_DEPTH 12 /* of types inside types; deeper ones read as "…" */
+/* Of a file; more come from types without a name that hold each other. */
+#define MAX_STEPS 10000000
 
 struct reader {
 	struct vg_arena *arena;
 	struct vg_dies dies;
+	struct vg_die_files files; /* of the unit being read */
 	struct vg_type_table *table;
+	size_t steps;
 	bool out_of_memory;
 };
 
@@ -93,10 +97,16 @@ static const char *kind_of(Dwarf_Half tag)
 	}
 }
 
+static const char *file_of(struct reader *reader, Dwarf_Die die)
+{
+	return vg_die_file(&reader->files, vg_die_number(&reader->dies, die, DW_AT_decl_file));
+}
+
 static struct vg_type_member read_member(struct reader *reader, Dwarf_Die die, unsigned depth)
 {
 	struct vg_type_member member = {
 		.name = vg_die_name(&reader->dies, die),
+		.file = file_of(reader, die),
 		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 		.bits = vg_die_number(&reader->dies, die, DW_AT_bit_size),
 	};
@@ -170,8 +180,10 @@ static const char *type_text(struct reader *reader, Dwarf_Die die, unsigned dept
 	Dwarf_Half tag = vg_die_tag(&reader->dies, die);
 	const char *kind = kind_of(tag), *name = vg_die_name(&reader->dies, die);
 
-	if (depth > MAX_DEPTH)
+	if (depth > MAX_DEPTH || reader->dies.is_damaged)
 		return "…";
+	if (++reader->steps > MAX_STEPS)
+		reader->dies.is_damaged = true;
 	if (kind)
 		return *name ? print(reader, vg_arena_printf(reader->arena, "%s %s", kind, name))
 			     : anonymous_text(reader, die, kind, depth);
@@ -202,6 +214,7 @@ static void add_type(struct reader *reader, Dwarf_Die die, const char *kind, con
 		.kind = kind,
 		.name = name,
 		.bytes = vg_die_number(&reader->dies, die, DW_AT_byte_size),
+		.file = file_of(reader, die),
 		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 	};
 
@@ -222,15 +235,72 @@ static void add_typedef(struct reader *reader, Dwarf_Die die)
 	vg_die_release(&reader->dies, inner);
 }
 
+static void add_declaration(struct reader *reader, Dwarf_Die die, const char *name)
+{
+	struct vg_declaration declaration = {
+		.name = name,
+		.file = file_of(reader, die),
+		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
+	};
+
+	if (!vg_list_push(reader->arena, &reader->table->declarations, declaration))
+		reader->out_of_memory = true;
+}
+
+/* What the place of a variable begins with that lives for good (DWARF 5, 2.5.1.1). */
+static bool is_static_operation(uint8_t operation)
+{
+	switch (operation) {
+	case DW_OP_addr:
+	case DW_OP_addrx:
+	case DW_OP_const4u: /* thread-local: an offset */
+	case DW_OP_const8u:
+	case DW_OP_constx:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_static_place(struct reader *reader, Dwarf_Die die)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Unsigned bytes = 0;
+	Dwarf_Ptr block = NULL;
+	bool found = false;
+
+	if (dwarf_attr(die, DW_AT_location, &attribute, &reader->dies.error) != DW_DLV_OK)
+		return false;
+	if (dwarf_formexprloc(attribute, &bytes, &block, &reader->dies.error) == DW_DLV_OK && bytes)
+		found = is_static_operation(*(const uint8_t *)block);
+	dwarf_dealloc(reader->dies.debug, attribute, DW_DLA_ATTR);
+	return found;
+}
+
+/* `extern int x;` in a header and the definition are two entries; the second has no name. */
+static void add_variable(struct reader *reader, Dwarf_Die die)
+{
+	const char *name = vg_die_name(&reader->dies, die);
+	Dwarf_Die first = *name ? NULL : vg_die_referred(&reader->dies, die, DW_AT_specification);
+
+	if (first)
+		name = vg_die_name(&reader->dies, first);
+	vg_die_release(&reader->dies, first);
+	if (*name && is_static_place(reader, die))
+		add_declaration(reader, die, name);
+}
+
 static void add_function(struct reader *reader, Dwarf_Die die)
 {
 	struct vg_function_type function = {
 		.name = vg_die_name(&reader->dies, die),
+		.file = file_of(reader, die),
 		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 	};
 
 	if (!*function.name || vg_die_number(&reader->dies, die, DW_AT_declaration))
 		return;
+	add_declaration(reader, die, function.name);
 	function.signature = signature_text(reader, die, 0);
 	if (!vg_list_push(reader->arena, &reader->table->functions, function))
 		reader->out_of_memory = true;
@@ -250,6 +320,8 @@ static void read_children(struct reader *reader, Dwarf_Die parent, unsigned dept
 			add_typedef(reader, die);
 		else if (tag == DW_TAG_subprogram)
 			add_function(reader, die);
+		else if (tag == DW_TAG_variable)
+			add_variable(reader, die);
 		if (depth < MAX_DEPTH && (tag == DW_TAG_subprogram || tag == DW_TAG_lexical_block))
 			read_children(reader, die, depth + 1);
 	}
@@ -259,17 +331,28 @@ struct vg_error *vg_type_table_read(struct vg_arena *arena, const char *path,
 				    struct vg_type_table *table)
 {
 	struct reader reader = {.arena = arena, .table = table};
+	struct vg_error *error = NULL;
 	Dwarf_Die die;
 
 	*table = (struct vg_type_table){0};
 	VG_TRY(vg_dies_open(arena, path, &reader.dies));
 	while ((die = vg_dies_next_unit(&reader.dies))) {
-		table->has_debug_information = true;
-		read_children(&reader, die, 0);
+		error = vg_die_files_read(&reader.dies, die, &reader.files);
+		if (!error)
+			read_children(&reader, die, 0);
 		vg_die_release(&reader.dies, die);
+		if (error)
+			break;
+		table->has_debug_information = true;
 	}
-	VG_TRY(vg_dies_close(&reader.dies));
-	return reader.out_of_memory ? vg_error_no_memory() : NULL;
+	table->is_damaged = reader.dies.is_damaged;
+
+	struct vg_error *closed = vg_dies_close(&reader.dies);
+
+	if (!error && closed)
+		return closed;
+	vg_error_free(closed);
+	return error ?: reader.out_of_memory ? vg_error_no_memory() : NULL;
 }
 
 const struct vg_function_type *vg_type_table_function(const struct vg_type_table *table,
@@ -278,5 +361,14 @@ const struct vg_function_type *vg_type_table_function(const struct vg_type_table
 	for (size_t i = 0; i < table->functions.count; i++)
 		if (!strcmp(table->functions.at[i].name, name))
 			return &table->functions.at[i];
+	return NULL;
+}
+
+const struct vg_declaration *vg_type_table_declaration(const struct vg_type_table *table,
+						       const char *name)
+{
+	for (size_t i = 0; i < table->declarations.count; i++)
+		if (!strcmp(table->declarations.at[i].name, name))
+			return &table->declarations.at[i];
 	return NULL;
 }

@@ -13,6 +13,7 @@ struct vg_type_member {
 	uint64_t
 		offset; /* in bits for bit fields, otherwise in bytes; the value of an enumerator */
 	uint64_t bits;	/* of a bit field, or 0 */
+	const char *file; /* full path, or "" */
 	unsigned line;
 };
 
@@ -20,6 +21,7 @@ struct vg_type {
 	const char *kind; /* "struct", "union", "enum", "typedef" of an anonymous one */
 	const char *name;
 	uint64_t bytes;
+	const char *file; /* full path, or "" */
 	unsigned line;
 	VG_LIST(struct vg_type_member) members;
 };
@@ -27,13 +29,23 @@ struct vg_type {
 struct vg_function_type {
 	const char *name;
 	const char *signature; /* "int (char *, int)" */
+	const char *file;      /* full path, or "" */
+	unsigned line;
+};
+
+/* Where a function or variable is defined. */
+struct vg_declaration {
+	const char *name;
+	const char *file; /* full path, or "" */
 	unsigned line;
 };
 
 struct vg_type_table {
 	bool has_debug_information;
+	bool is_damaged; /* there is more than could be read */
 	VG_LIST(struct vg_type) types;
 	VG_LIST(struct vg_function_type) functions;
+	VG_LIST(struct vg_declaration) declarations;
 };
 
 /* An object without DWARF gives an empty table. */
@@ -42,5 +54,9 @@ VG_MUST_CHECK struct vg_error *vg_type_table_read(struct vg_arena *arena, const 
 /* The entry of a function, or NULL. */
 const struct vg_function_type *vg_type_table_function(const struct vg_type_table *table,
 						      const char *name);
+
+/* The first of that name, or NULL. Statics of functions count, their automatic variables do not. */
+const struct vg_declaration *vg_type_table_declaration(const struct vg_type_table *table,
+						       const char *name);
 
 #endif

@@ -20,6 +20,8 @@ struct vg_unit {
 	 */
 	char *pre_object;
 	char *post_object; /* compiled from the patched source, same flags, lines re-synchronised */
+	char *lined_object; /* --explain: like post_object, with the patched file's own line
+			     * numbers; else NULL */
 	/*
 	 * As it is, with the project's own flags: the oracle for old bytes. Where those have
 	 * -ffunction-sections -fdata-sections and -g themselves it is pre_object.
@@ -39,6 +41,7 @@ struct vg_unit {
 struct vg_units {
 	struct vg_unit *units; /* sorted by file: the same inputs give the same order */
 	size_t count;
+	char *root;	 /* canonical path of the source tree; NULL in tests without one */
 	char *directory; /* the private directory in which everything lies */
 	char **notes;	 /* sentences for people, e.g. "-flto dropped for …" */
 	size_t note_count;
@@ -56,6 +59,13 @@ struct vg_units {
  */
 VG_MUST_CHECK struct vg_error *vg_units_compile(const struct vg_build_request *request,
 						struct vg_units *units);
+
+/*
+ * The text of a source line, without its indent: of the tree, or as the diffs leave it. NULL if
+ * there is none; malloc.
+ */
+char *vg_units_source_line(const struct vg_units *units, bool post, const char *file,
+			   unsigned line);
 
 /* Frees the list; removes the private directory unless `keep`. */
 void vg_units_clear(struct vg_units *units, bool keep);

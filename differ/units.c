@@ -54,6 +54,7 @@ static void free_plan(struct vg_unit_plan *plan)
 		free(unit->post_input);
 		free(unit->pre_object);
 		free(unit->post_object);
+		free(unit->lined_object);
 		free(unit->plain_object);
 		free(unit->dependencies);
 	}
@@ -221,6 +222,7 @@ static struct vg_error *fill_unit(const struct vg_unit_plan *plan,
 	unit->pre_object = strdup(planned->pre_object);
 	unit->post_object = strdup(planned->post_object);
 	unit->pre_object_plain = strdup(planned->plain_object);
+	unit->lined_object = planned->lined_object ? strdup(planned->lined_object) : NULL;
 	unit->lto_dropped = planned->flags.lto;
 	unit->output = planned->command->output ? strdup(planned->command->output) : NULL;
 	unit->compiler = producer_in(planned->pre_object);
@@ -257,10 +259,11 @@ static struct vg_error *fill(struct vg_unit_plan *plan, struct vg_units *units)
 	units->touched = list_of(&touched);
 	units->note_count = plan->notes.count;
 	units->notes = list_of(&plan->notes);
+	units->root = strdup(plan->tree.root);
 	units->directory = strdup(plan->directory);
 	units->units = calloc(plan->count + 1, sizeof(*units->units));
-	if (touched.failed || !units->touched || !units->notes || !units->directory ||
-	    !units->units)
+	if (touched.failed || !units->touched || !units->notes || !units->root ||
+	    !units->directory || !units->units)
 		return vg_error_no_memory();
 	for (units->count = 0; units->count < plan->count; units->count++)
 		VG_TRY(fill_unit(plan, &plan->units[units->count], &units->units[units->count]));
@@ -312,6 +315,7 @@ static void clear_unit(struct vg_unit *unit)
 	free(unit->file);
 	free(unit->pre_object);
 	free(unit->post_object);
+	free(unit->lined_object);
 	free(unit->pre_object_plain);
 	free(unit->compiler);
 	free(unit->output);
@@ -350,6 +354,7 @@ void vg_units_clear(struct vg_units *units, bool keep)
 	free(units->units);
 	free_list(units->notes, units->note_count);
 	free_list(units->touched, units->touched_count);
+	free(units->root);
 	free(units->directory);
 	if (units->plan) {
 		if (keep && units->plan->directory && units->plan->links)

@@ -21,7 +21,7 @@ struct vg_planned_unit {
 	struct vg_compile_flags flags;
 	char *file;	  /* relative to the source tree, if it lies there */
 	char *post_input; /* absolute: the diff renamed the source; else NULL */
-	char *pre_object, *post_object, *plain_object;
+	char *pre_object, *post_object, *plain_object, *lined_object;
 	char *dependencies; /* of the post compilation */
 };
 
@@ -71,6 +71,9 @@ VG_MUST_CHECK struct vg_error *vg_units_command_folder(struct vg_unit_plan *plan
 
 /* units_run.c: runs the compilers. */
 VG_MUST_CHECK struct vg_error *vg_units_run(struct vg_unit_plan *plan);
+
+/* units_lines.c: the patched source once more, under its own line numbers. */
+VG_MUST_CHECK struct vg_error *vg_units_compile_lined(struct vg_unit_plan *plan);
 
 /* units_message.c: the first error in a compiler's output as "FILE:LINE: message"; malloc. */
 char *vg_compiler_message(const struct vg_unit_plan *plan, const char *log, const char *directory);

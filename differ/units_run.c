@@ -291,6 +291,8 @@ struct vg_error *vg_units_run(struct vg_unit_plan *plan)
 
 	if (!error)
 		error = compile(&run);
+	if (!error && plan->request->explain)
+		error = vg_units_compile_lined(plan);
 	for (size_t i = 0; run.jobs && i < run.count; i++)
 		vg_job_clear(&run.jobs[i]);
 	free(run.jobs);

@@ -73,7 +73,7 @@ static void release(const struct run *run, pid_t tid, const struct vg_trace_even
 		ptrace(PTRACE_DETACH, tid, NULL, (void *)(uintptr_t)signal);
 	if (event->state == VG_TRACE_GONE && tid != run->hold.target->pid)
 		vg_trace_reap(tid);
-	/* A thread that still runs is let go when the tracer thread ends. */
+	/* A thread that still runs is let go when the tracer thread ends, or asked again. */
 }
 
 static bool read_state(struct run *run, pid_t tid)
@@ -111,8 +111,8 @@ static bool has_shadow_stack(const struct run *run, pid_t tid)
 }
 
 /*
- * A thread that got no CPU to stop on was seized in an earlier round, and can't be let go before it
- * stands: SEIZE says EPERM about it, and the interrupt that it was sent is still on its way.
+ * A thread that did not stop in an earlier round is still traced by us: only a stopped one can be
+ * let go.
  */
 static bool is_ours(const struct run *run, pid_t tid)
 {
@@ -122,14 +122,15 @@ static bool is_ours(const struct run *run, pid_t tid)
 	       status.tracer == (pid_t)syscall(SYS_gettid);
 }
 
-/* Somebody's detaching may not be over. Nobody is held yet, so EPERM is not believed at once. */
+/*
+ * A tool that was killed a moment ago may not have let go yet. Nobody is held, so EPERM is asked
+ * again before it is believed.
+ */
 static bool seize_patiently(const struct run *run, pid_t tid, uintptr_t options)
 {
 	for (int i = 0; i < SEIZE_ATTEMPTS; i++) {
-		if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options) == 0) {
-			ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+		if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options) == 0)
 			return true;
-		}
 		if (errno != EPERM)
 			return false;
 		if (is_ours(run, tid))
@@ -157,6 +158,15 @@ static struct vg_error *seize(const struct run *run, pid_t tid, bool *seized)
 			      tid);
 }
 
+/* What a thread that stood lacked tells more than that one did not stop. */
+static void note_unfit(struct run *run, pid_t tid, const char *why, bool stands)
+{
+	if (!why || (run->unfit && !stands))
+		return;
+	run->unfit = why;
+	run->unfit_tid = tid;
+}
+
 /* Steps 1 and 2 for one thread. *held: it stands and is fit. */
 static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 {
@@ -177,19 +187,24 @@ static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 	VG_TRY(seize(run, tid, &seized));
 	if (!seized)
 		return NULL;
+	/* A second interrupt would stop it again in the middle of what it is to do. */
+	event = vg_trace_look(tid);
+	if (event.state == VG_TRACE_RUNNING)
+		ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 
 	bool stands = wait_for_interrupt_stop(tid, &event);
+	const char *why;
 
-	run->unfit_tid = tid;
 	if (!stands || !read_state(run, tid))
-		run->unfit = "does not stop";
+		why = "does not stop";
 	else if (has_shadow_stack(run, tid))
-		run->unfit = "has a shadow stack";
+		why = "has a shadow stack";
 	else
-		run->unfit = vg_hold_why_unfit(tid, &run->hold.state.regs, &needs);
-	*held = !run->unfit;
+		why = vg_hold_why_unfit(tid, &run->hold.state.regs, &needs);
+	*held = !why;
 	if (!*held)
 		release(run, tid, &event);
+	note_unfit(run, tid, why, stands);
 	run->hold.tid = tid;
 	return NULL;
 }

@@ -56,7 +56,7 @@ struct vg_reason {
 	const char *rule;
 	char *function; /* or NULL */
 	char *file;	/* or NULL */
-	unsigned line;	/* 0 = unknown */
+	unsigned line;	/* as counted before the diffs; 0 = unknown */
 	char *text;
 };
 

@@ -88,6 +88,7 @@ static struct vg_error *take_change_key(struct change *change, const char *key, 
 		{"reason", &change->reason},	   {"place", &change->place},
 		{"blocker", &change->blocker},	   {"parts", &change->parts},
 		{"functions", &change->functions}, {"options", &change->options},
+		{"explain", &change->explain},
 	};
 	char **text = find_text(keys, sizeof(keys) / sizeof(keys[0]), key);
 
@@ -233,6 +234,7 @@ static void change_clear(struct change *change)
 	free(change->rule);
 	free(change->reason);
 	free(change->place);
+	free(change->explain);
 	free(change->functions);
 	free(change->blocker);
 	free(change->parts);

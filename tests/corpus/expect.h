@@ -34,6 +34,7 @@ struct change {
 	char *blocker;	 /* busy: the function in which a thread stays */
 	char *parts;	 /* built: the linker symbols of all parts */
 	char *options;	 /* more options for vgraft build */
+	char *explain;	 /* "TEXT | TEXT": what --explain must say */
 	struct probes before, after, reverted, reapplied;
 };
 

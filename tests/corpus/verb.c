@@ -217,6 +217,28 @@ static int exit_code_of(const char *result)
 	return strcmp(result, "failed") == 0 ? VG_FAILED : VG_DONE;
 }
 
+static char *trim(char *text)
+{
+	text += strspn(text, " ");
+	for (size_t length = strlen(text); length && text[length - 1] == ' ';)
+		text[--length] = '\0';
+	return text;
+}
+
+static struct vg_error *expect_explained(const struct answer *answer, const struct change *change)
+{
+	_cleanup_free_ char *copy = strdup(change->explain ? change->explain : "");
+	char *rest = copy;
+
+	for (char *text; (text = strsep(&rest, "|"));) {
+		text = trim(text);
+		if (!strstr(answer->run.err, text))
+			return vg_error_new(VG_FAILED, "build --explain does not say '%s': %.2000s",
+					    text, answer->run.err);
+	}
+	return NULL;
+}
+
 struct vg_error *verb_build(const struct verbs *verbs, const struct change *change)
 {
 	const struct workspace *workspace = verbs->workspace;
@@ -232,11 +254,14 @@ struct vg_error *verb_build(const struct verbs *verbs, const struct change *chan
 	arguments_split(&build, "--json --name " PATCH_NAME " -o");
 	arguments_add(&build, verbs->object);
 	arguments_split(&build, change->options);
+	if (change->explain)
+		arguments_add(&build, "--explain");
 	VG_TRY(workspace_source_state(workspace, &before));
 	VG_TRY(call(verbs, &build, exit_code_of(change->result), &answer));
 	VG_TRY(workspace_source_state(workspace, &after));
 	if (strcmp(before, after) != 0)
 		return vg_error_new(VG_FAILED, "build: the source tree was touched");
+	VG_TRY(expect_explained(&answer, change));
 	return expect_build(verbs, answer.json, change);
 }
 

@@ -123,6 +123,34 @@ static void read_everything(int fd)
 	vg_elf_close(elf);
 }
 
+/* PN_XNUM: the number stands in the first section header, and here it is 2^27. */
+START_TEST(program_headers_outside_the_file_are_refused_and_not_walked)
+{
+	_cleanup_(vg_elf_cleanup) struct vg_elf *elf = NULL;
+	struct {
+		Elf64_Ehdr header;
+		Elf64_Shdr first;
+	} file = {.header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+			     .e_type = ET_DYN,
+			     .e_machine = EM_X86_64,
+			     .e_version = EV_CURRENT,
+			     .e_phoff = 0x10000000,
+			     .e_shoff = sizeof(Elf64_Ehdr),
+			     .e_ehsize = sizeof(Elf64_Ehdr),
+			     .e_phentsize = sizeof(Elf64_Phdr),
+			     .e_phnum = PN_XNUM,
+			     .e_shentsize = sizeof(Elf64_Shdr),
+			     .e_shnum = 1},
+		  .first = {.sh_info = 1u << 27}};
+	struct vg_error *error = vg_elf_open_fd(file_of(&file, sizeof(file)), "many", &elf);
+
+	ck_assert_ptr_nonnull(error);
+	ck_assert_int_eq(vg_error_code(error), VG_REFUSED);
+	ck_assert_ptr_nonnull(strstr(vg_error_text(error), "program headers"));
+	vg_error_free(error);
+}
+END_TEST
+
 START_TEST(a_truncated_file_gives_errors_and_no_crash)
 {
 	_cleanup_free_ char *bytes = NULL;
@@ -144,6 +172,7 @@ int main(void)
 	tcase_add_test(tcase, a_libc_import_has_its_version);
 	tcase_add_test(tcase, bytes_are_read_by_address_and_not_beyond_a_segment);
 	tcase_add_test(tcase, what_is_no_x86_64_elf_is_refused_by_name);
+	tcase_add_test(tcase, program_headers_outside_the_file_are_refused_and_not_walked);
 	tcase_add_test(tcase, a_truncated_file_gives_errors_and_no_crash);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
