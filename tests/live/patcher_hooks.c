@@ -4,12 +4,17 @@
  * a fault and a hook that does not return leave everything as it was, and a tool killed at any
  * system call leaves a hook that finishes by itself.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/elf_file.h"
+#include "common/process_maps.h"
+#include "patcher/memory.h"
 #include "tests/lib/command.h"
 #include "tests/lib/guest.h"
 #include "tests/lib/killer.h"
@@ -52,13 +57,17 @@
 
 #define HEAD "#include <vgraft/hooks.h>\nextern int limit;\nVGRAFT_SHADOW_VARIABLES;\n"
 
-/* Limits 13 to 16 make the pre hooks misbehave. */
+/* Limits 13 to 16 make the pre hooks misbehave; 17 and 19 make one spin until the limit changes. */
 #define HOOKS                                                                                      \
-	HEAD "static int pre(void)\n{\n\tif (limit == 13)\n\t\treturn 7;\n"                        \
+	HEAD "static void spin(int value)\n{\n\tlimit = value;\n"                                  \
+	     "\twhile (*(volatile int *)&limit == value)\n\t\t;\n}\n"                              \
+	     "static int pre(void)\n{\n\tif (limit == 13)\n\t\treturn 7;\n"                        \
 	     "\tif (limit == 14)\n\t\t*(volatile int *)8 = 1;\n"                                   \
 	     "\tif (limit == 15)\n\t\tfor (;;)\n\t\t\t__asm__ volatile(\"\");\n"                   \
-	     "\tlimit = 20;\n\treturn 0;\n}\nVGRAFT_PRE_APPLY(pre)\n"                              \
-	     "static void post(void) { limit = 21; }\nVGRAFT_POST_APPLY(post)\n"                   \
+	     "\tif (limit == 17)\n\t\tspin(18);\n"                                                 \
+	     "\tlimit = limit == 19 ? 30 : 20;\n\treturn 0;\n}\nVGRAFT_PRE_APPLY(pre)\n"           \
+	     "static void post(void)\n{\n\tif (limit == 30)\n\t\tspin(31);\n\tlimit = 21;\n}\n"    \
+	     "VGRAFT_POST_APPLY(post)\n"                                                           \
 	     "static int pre_revert(void) { return limit == 16; }\n"                               \
 	     "VGRAFT_PRE_REVERT(pre_revert)\n"                                                     \
 	     "static void post_revert(void) { limit = 10; }\nVGRAFT_POST_REVERT(post_revert)\n"
@@ -128,8 +137,9 @@ static void expect(struct vg_process *process, const char *question, const char 
 /* Runs the verb; *text is its JSON line. */
 static int run(const struct vg_process *process, const char *verb, char **text)
 {
-	return vg_project_output(text, "%s %s --pid %d --timeout 20 --json 2>/dev/null", vgraft,
-				 verb, process->pid);
+	return vg_project_output(text, "%s %s --pid %d%s --json 2>/dev/null", vgraft, verb,
+				 process->pid,
+				 strstr(verb, "timeout") || *verb == 's' ? "" : " --timeout 20");
 }
 
 static void expect_run(const struct vg_process *process, const char *verb, const char *result,
@@ -236,6 +246,82 @@ START_TEST(a_hook_that_calls_what_may_block_or_allocate_is_refused_by_name)
 }
 END_TEST
 
+static uint64_t address_of_limit(const struct vg_process *process)
+{
+	_cleanup_(vg_maps_clear) struct vg_maps maps = {0};
+	struct vg_symbols symbols;
+	struct vg_elf *elf;
+	uint64_t address = 0;
+
+	ck_assert_ptr_null(vg_elf_open("program", &elf));
+	ck_assert_ptr_null(vg_elf_symbols(elf, SHT_SYMTAB, &symbols));
+	ck_assert_ptr_null(vg_maps_read(process->pid, &maps));
+	for (size_t i = 0; i < symbols.count; i++)
+		if (strcmp(symbols.symbols[i].name, "limit") == 0)
+			address = symbols.symbols[i].sym.st_value;
+	for (size_t i = 0; i < maps.count; i++)
+		if (strstr(maps.maps[i].path, "/program")) {
+			address += maps.maps[i].start;
+			break;
+		}
+	vg_symbols_clear(&symbols);
+	vg_elf_close(elf);
+	return address;
+}
+
+/* Starts an apply, and kills it when its hook has set the limit to `value` and spins. */
+static void kill_in_hook(const struct vg_memory *memory, uint64_t limit, int value)
+{
+	int now = 0, status;
+	char pid[16];
+	pid_t tool = fork();
+
+	ck_assert_int_ge(tool, 0);
+	if (!tool) {
+		snprintf(pid, sizeof(pid), "%d", memory->pid);
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(127);
+		execl(vgraft, vgraft, "apply", "fix.vgp", "--pid", pid, NULL);
+		_exit(127);
+	}
+	while (now != value)
+		ck_assert_ptr_null(vg_memory_read(memory, limit, &now, sizeof(now)));
+	kill(tool, SIGKILL);
+	ck_assert_int_eq(waitpid(tool, &status, 0), tool);
+	ck_assert(WIFSIGNALED(status));
+}
+
+static const struct {
+	const char *set;
+	int spins;
+	const char *then;
+} running[] = {{"=17\n", 18, "\"applied\""}, {"=19\n", 31, "\"already\""}};
+
+/* Before it is over nothing is done; then the next verb goes on where the killed one was. */
+START_TEST(a_hook_that_runs_when_the_tool_is_killed_is_waited_for)
+{
+	_cleanup_process_ struct vg_process *process = start();
+	uint64_t limit = address_of_limit(process);
+	struct vg_memory memory;
+	int done = 10;
+
+	ck_assert_ptr_null(vg_memory_open(process->pid, &memory));
+	expect(process, running[_i].set, "price ");
+	kill_in_hook(&memory, limit, running[_i].spins);
+	expect_run(process, "status", "\"interrupted\"", "");
+	expect_run(process, "apply fix.vgp --timeout 0.2", "\"busy\"", "");
+	expect_run(process, "revert fix --timeout 0.2", "\"busy\"", "");
+	expect_run(process, "status", "\"interrupted\"", "");
+	ck_assert_ptr_null(vg_memory_write(&memory, limit, &done, sizeof(done)));
+	expect_run(process, "apply fix.vgp", running[_i].then, "\"recovered\":true");
+	expect(process, "?\n", "limit 21 faults 0 interrupted 0\n");
+	expect_run(process, "revert fix", "\"reverted\"", "");
+	expect(process, "?\n", "limit 10 faults 0");
+	expect(process, "0\n", "price 11\n");
+	vg_memory_close(&memory);
+}
+END_TEST
+
 static bool is_nth(void *context, const struct vg_killer_call *call, size_t nth)
 {
 	(void)call;
@@ -260,37 +346,63 @@ static bool kill_at(struct vg_process *process, const char *verb, const char *wh
 	return killed;
 }
 
-/* Whatever the kill left, the next verbs get the target to each of its two states. */
-static void kill_everywhere(const char *verb, const char *what)
+/* The same fix and hooks as a cumulative patch. */
+static void build_cumulative(const char *options)
 {
-	_cleanup_process_ struct vg_process *process = start();
-	size_t at = 1, step = getenv("VGRAFT_KILL_ALL") ? 1 : 7;
-	bool killed = true;
-
-	for (; killed; at += step) {
-		if (*verb == 'r')
-			expect_run(process, "apply fix.vgp", "\"applied\"", "");
-		killed = kill_at(process, verb, what, at);
-		expect(process, "0\n", "price ");
-		expect_run(process, "apply fix.vgp", "\"a", "\"result\"");
-		expect(process, "=21\n", "price ");
-		expect(process, "?\n", "limit 21 faults 0");
-		expect_run(process, "revert fix", "\"reverted\"", "");
-		expect(process, "?\n", "limit 10 faults 0");
-		expect(process, "0\n", "price 11\n");
-	}
-	printf("%s: killed at %zu points\n", verb, at / step);
+	vg_project_shell("%s build --source . --diff fix.diff --target program --name all %s "
+			 "--replace -o all.vgp 2>/dev/null",
+			 vgraft, options);
 }
 
-START_TEST(a_tool_killed_around_the_hooks_of_an_apply_is_recovered_from)
+START_TEST(hooks_of_a_replaced_patch_are_not_run)
 {
-	kill_everywhere("apply", "fix.vgp");
+	_cleanup_process_ struct vg_process *process = start();
+
+	/* No hook, but the shadow variables. */
+	vg_project_write("hooks/none.c", HEAD);
+	build_cumulative("--hooks hooks/none.c");
+	expect_run(process, "apply fix.vgp", "\"applied\"", "");
+	expect(process, "=16\n", "price 117\n");
+	/* pre-revert would veto now, and post-revert set the limit to 10. */
+	expect_run(process, "apply all.vgp", "\"applied\"", "\"replaced\":[\"fix\"]");
+	expect(process, "?\n", "limit 16 faults 0 interrupted 0\n");
+	expect_run(process, "revert all", "\"reverted\"", "");
+	expect(process, "?\n", "limit 16 faults 0 interrupted 0\n");
 }
 END_TEST
 
-START_TEST(a_tool_killed_around_the_hooks_of_a_revert_is_recovered_from)
+/* A verb that is killed, what is there before it, and the verbs that must work afterwards. */
+static const struct {
+	const char *before, *verb, *what, *apply, *revert;
+} killed_verbs[] = {
+	{NULL, "apply", "fix.vgp", "apply fix.vgp", "revert fix"},
+	{"apply fix.vgp", "revert", "fix", "apply fix.vgp", "revert fix"},
+	{"apply fix.vgp", "apply", "all.vgp", "apply all.vgp", "revert all"},
+};
+
+/* Whatever the kill left, the next verbs get the target to each of its two states. */
+START_TEST(a_tool_killed_around_hooks_is_recovered_from)
 {
-	kill_everywhere("revert", "fix");
+	_cleanup_process_ struct vg_process *process = start();
+	const char *verb = killed_verbs[_i].verb, *what = killed_verbs[_i].what;
+	size_t at = 1, step = getenv("VGRAFT_KILL_ALL") ? 1 : 7;
+	bool killed = true;
+
+	build_cumulative("--hooks hooks/hooks.c");
+	for (; killed; at += step) {
+		if (killed_verbs[_i].before)
+			expect_run(process, killed_verbs[_i].before, "\"applied\"", "");
+		killed = kill_at(process, verb, what, at);
+		expect(process, "0\n", "price ");
+		expect_run(process, killed_verbs[_i].apply, "\"a", "\"result\"");
+		expect(process, "=21\n", "price ");
+		expect(process, "?\n", "limit 21 faults 0");
+		expect_run(process, killed_verbs[_i].revert, "\"reverted\"", "");
+		expect(process, "?\n", "limit 10 faults 0");
+		expect(process, "0\n", "price 11\n");
+	}
+	printf("%s %s: killed at %zu points, 0 bad\n", verb, what, at / step);
+	fflush(stdout);
 }
 END_TEST
 
@@ -313,8 +425,10 @@ int main(void)
 	tcase_add_test(tcase, a_veto_of_a_pre_revert_hook_keeps_the_patch_applied);
 	tcase_add_loop_test(tcase, a_hook_that_calls_what_may_block_or_allocate_is_refused_by_name,
 			    0, sizeof(forbidden) / sizeof(forbidden[0]));
-	tcase_add_test(tcase, a_tool_killed_around_the_hooks_of_an_apply_is_recovered_from);
-	tcase_add_test(tcase, a_tool_killed_around_the_hooks_of_a_revert_is_recovered_from);
+	tcase_add_loop_test(tcase, a_hook_that_runs_when_the_tool_is_killed_is_waited_for, 0, 2);
+	tcase_add_test(tcase, hooks_of_a_replaced_patch_are_not_run);
+	tcase_add_loop_test(tcase, a_tool_killed_around_hooks_is_recovered_from, 0,
+			    sizeof(killed_verbs) / sizeof(killed_verbs[0]));
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }
