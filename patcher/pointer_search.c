@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "patcher/coroutine.h"
+#include "patcher/written.h"
 
 #define PAGE	     ((uint64_t)4096)
 #define PIECE_PAGES  64			 /* that are read in one go */
@@ -172,6 +173,7 @@ static void look_at_piece(struct vg_pointer_search *search, uint64_t start, uint
 
 	if (got < end - start && !search->unreadable)
 		search->unreadable = start + got;
+	search->bytes += got;
 	search->found = look_at_bytes(search, buffer, got, start);
 }
 
@@ -215,6 +217,53 @@ static void look_at_map(struct vg_pointer_search *search, const struct vg_map *m
 	}
 }
 
+struct written {
+	struct vg_pointer_search *search;
+	const struct vg_map *map;
+	int pagemap;
+	uint8_t *buffer;
+};
+
+/* A word may begin in the page before, which was not written. */
+static void look_at_written(void *context, uint64_t start, uint64_t end)
+{
+	struct written *written = context;
+	struct vg_pointer_search *search = written->search;
+
+	if (start > written->map->start && !search->found)
+		look_at_piece(search, start - 4, start, written->buffer);
+	for (uint64_t at = start; at < end && !search->found; at += PIECE_PAGES * PAGE) {
+		uint64_t left = end - at, most = PIECE_PAGES * PAGE;
+
+		look_at_piece(search, at, at + (left < most ? left : most), written->buffer);
+	}
+}
+
+/*
+ * Stacks and the patch's own neighbours, of which a part counts, are searched as a whole; so is
+ * shared memory, whose pages the kernel takes for a file's.
+ */
+static bool is_tracked(const struct vg_pointer_search *search, const struct vg_map *map)
+{
+	return !map->shared && !is_stack(search->maps, map) &&
+	       live_start(search, map) == map->start;
+}
+
+static void look_at_or_after(struct vg_pointer_search *search, const struct vg_map *map,
+			     int pagemap, uint8_t *buffer)
+{
+	struct written written = {search, map, pagemap, buffer};
+
+	if (is_tracked(search, map)) {
+		if (search->only_written &&
+		    vg_written_list(pagemap, map->start, map->end, look_at_written, &written))
+			return;
+		if (search->protector >= 0)
+			vg_written_protect(search->protector, pagemap, map->start, map->end);
+	}
+	look_at_map(search, map, pagemap, buffer);
+}
+
 static bool is_wanted(struct vg_pointer_search *search, const struct vg_map *map)
 {
 	if (!can_hold_pointers(map) || (search->skip_stacks && is_stack(search->maps, map)))
@@ -235,9 +284,9 @@ struct vg_error *vg_pointer_search(struct vg_pointer_search *search)
 
 	if (!buffer)
 		return vg_error_no_memory();
-	search->found = search->unreadable = search->left_out = 0;
+	search->found = search->unreadable = search->left_out = search->bytes = 0;
 	for (size_t i = 0; i < search->maps->count && !search->found; i++)
 		if (is_wanted(search, &search->maps->maps[i]))
-			look_at_map(search, &search->maps->maps[i], pagemap, buffer);
+			look_at_or_after(search, &search->maps->maps[i], pagemap, buffer);
 	return NULL;
 }

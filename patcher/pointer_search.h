@@ -47,6 +47,10 @@ struct vg_pointer_search {
 	 * is found is there; that nothing is found says nothing.
 	 */
 	bool skip_stacks;
+	/* Protect what is searched (written.h) with this descriptor, before it is read; or -1. */
+	int protector;
+	/* Only pages that were written since; but stacks whole, which nobody searched before. */
+	bool only_written;
 	/* Target stopped: of all threads and suspended coroutines. */
 	const uint64_t *stack_pointers;
 	size_t stack_pointer_count;
@@ -54,6 +58,7 @@ struct vg_pointer_search {
 	/* What it found: */
 	uint64_t found;	     /* address of a word that points into a range; 0 = none */
 	uint64_t unreadable; /* address of a page that could not be read, 0 = none */
+	uint64_t bytes;	     /* that were read */
 	uint64_t left_out;   /* bytes in mappings that are too large */
 };
 

@@ -83,6 +83,8 @@ static struct vg_error *attempt(struct vg_session *session, const struct vg_stop
 		track(session);
 		VG_TRY(prepare(session));
 	}
+	if (request->prepare)
+		VG_TRY(request->prepare(request->context));
 	VG_TRY(vg_stop(request, report));
 	if (report->outcome == VG_STOP_UNSAFE)
 		vg_stacks_name_blocker(session->stacks, &report->blocker);

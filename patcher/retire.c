@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
+#include "patcher/clock.h"
 #include "patcher/coroutine.h"
 #include "patcher/install.h"
 #include "patcher/pointer_search.h"
@@ -18,21 +20,29 @@
 #include "patcher/result.h"
 #include "patcher/stop_threads.h"
 #include "patcher/switch.h"
+#include "patcher/written.h"
 
+#define TRACK_WAIT   (20 * VG_MILLISECOND)
 #define XSTATE_BYTES (16u << 10) /* AMX included (Intel SDM vol. 1, 13.5) */
 
 /* One patch that is out. */
 struct leftover {
 	struct vg_session *session;
 	const struct vg_installed *installed;
-	struct vg_pointer_range *ranges; /* of its areas */
-	struct vg_stop_hooks threads;	 /* of the stop */
-	char *why;			 /* it has to stay, as the end of a sentence; or NULL */
+	struct vg_pointer_range *ranges; /* what a stored pointer can lead to */
+	size_t range_count;
+	int protector;		      /* of written.h, for this search alone; or -1 */
+	uint64_t bytes;		      /* that were searched while the target ran */
+	bool is_tracked;	      /* written pages are told apart since look_before_stop() */
+	struct vg_stop_hooks threads; /* of the stop */
+	char *why;		      /* it has to stay, as the end of a sentence; or NULL */
 };
 
 static void clear(struct leftover *leftover)
 {
 	free(leftover->ranges);
+	if (leftover->protector >= 0)
+		close(leftover->protector);
 	free(leftover->why);
 }
 
@@ -47,18 +57,92 @@ static struct vg_error *stays(struct leftover *leftover, char *why)
 	return why ? NULL : no_memory();
 }
 
+/* Displaced instructions are at most so long, moved and with the jump back. */
+#define DISPLACED_BYTES 64
+
+static struct vg_error *add_range(struct leftover *leftover, uint64_t first, uint64_t last)
+{
+	struct vg_pointer_range *grown =
+		reallocarray(leftover->ranges, leftover->range_count + 1, sizeof(*grown));
+
+	if (!grown)
+		return no_memory();
+	leftover->ranges = grown;
+	grown[leftover->range_count++] = (struct vg_pointer_range){first, last};
+	return NULL;
+}
+
+static uint32_t max(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * Functions of the module come first in its TEXT. A pointer that is stored leads to where one
+ * begins; what leads into the middle of code is a return address, and those the stack check looks
+ * at. Dead ones are everywhere: on the stacks that glibc keeps of threads that have ended, in a
+ * jmp_buf, in the arcs of a profiler.
+ */
+static struct vg_error *list_functions(struct leftover *leftover, uint32_t module, uint64_t text,
+				       uint32_t *code)
+{
+	const struct vg_patch *patch = leftover->installed->object;
+
+	*code = 0;
+	for (size_t i = 0; i < patch->function_count; i++) {
+		const struct vgp_function *function = &patch->functions[i];
+		uint64_t start = text + function->new_offset;
+
+		if (function->module != module)
+			continue;
+		VG_TRY(add_range(leftover, start, start));
+		*code = max(*code, function->new_offset + function->new_bytes);
+		if (function->kind == VGP_CHANGED)
+			*code = max(*code, function->displaced_offset + DISPLACED_BYTES);
+	}
+	for (size_t i = 0; i < patch->part_count; i++)
+		if (patch->functions[patch->parts[i].function].module == module)
+			*code = max(*code, patch->parts[i].new_offset + patch->parts[i].new_bytes);
+	return NULL;
+}
+
+/* Unwind information is for unwinders alone. */
+static uint32_t end_of_constants(const struct vg_patch *patch, uint32_t segment)
+{
+	for (size_t i = 0; i < patch->unwind_count; i++)
+		if (patch->unwinds[i].segment == segment)
+			return patch->unwinds[i].offset;
+	return patch->segments[segment].memory_bytes;
+}
+
+static struct vg_error *list_segment(struct leftover *leftover, uint32_t segment)
+{
+	const struct vg_patch *patch = leftover->installed->object;
+	const struct vgp_segment *record = &patch->segments[segment];
+	uint64_t address = vg_installed_segment(leftover->installed, segment);
+	uint32_t code, end;
+
+	if (!address)
+		return NULL;
+	if (record->kind != VGP_TEXT)
+		return add_range(leftover, address, address + record->memory_bytes);
+	VG_TRY(list_functions(leftover, record->module, address, &code));
+	end = end_of_constants(patch, segment);
+	return code < end ? add_range(leftover, address + code, address + end) : NULL;
+}
+
+/* What stored pointers can lead to. Without the object that is anything in the areas. */
 static struct vg_error *list_ranges(struct leftover *leftover)
 {
 	const struct vg_installed *installed = leftover->installed;
 
-	leftover->ranges = calloc(installed->area_count + 1, sizeof(*leftover->ranges));
-	if (!leftover->ranges)
-		return no_memory();
-	for (size_t i = 0; i < installed->area_count; i++) {
+	for (size_t i = 0; installed->object && i < installed->object->segment_count; i++)
+		VG_TRY(list_segment(leftover, (uint32_t)i));
+	for (size_t i = 0; !installed->object && i < installed->area_count; i++) {
 		const struct vga_header *header = &installed->areas[i].header;
 
-		leftover->ranges[i] = (struct vg_pointer_range){
-			header->area_address, header->area_address + header->area_bytes};
+		VG_TRY(add_range(leftover, header->area_address,
+				 header->area_address + header->area_bytes));
 	}
 	return NULL;
 }
@@ -69,8 +153,9 @@ static struct vg_pointer_search start_search(const struct leftover *leftover, pi
 	struct vg_pointer_search search = {.memory = &session->target.memory,
 					   .maps = &session->maps,
 					   .tid = tid,
+					   .protector = -1,
 					   .ranges = leftover->ranges,
-					   .range_count = leftover->installed->area_count};
+					   .range_count = leftover->range_count};
 
 	search.has_guard = coroutine_guard(session->target.pid, tid, &search.guard);
 	return search;
@@ -124,7 +209,60 @@ static struct vg_error *look_while_running(struct leftover *leftover)
 
 	search.skip_stacks = true;
 	VG_TRY(vg_pointer_search(&search));
+	leftover->bytes = search.bytes;
 	return conclude(leftover, &search);
+}
+
+/* Some 10 ms for each 64 MiB; nobody is held longer for the sake of some pages. */
+#define UNTRACKED_BYTES (UINT64_C(64) << 20)
+
+static struct vg_error *keep_out_of_stop(struct leftover *leftover)
+{
+	char *why;
+
+	if (leftover->bytes <= UNTRACKED_BYTES)
+		return NULL;
+	if (asprintf(&why,
+		     "a search of %" PRIu64 " MiB for pointers to it would hold the threads too "
+		     "long on this kernel (6.7 or later keeps track of written pages)",
+		     leftover->bytes >> 20) < 0)
+		return no_memory();
+	return stays(leftover, why);
+}
+
+/*
+ * Step 3, just before the stop: with the kernel keeping track of what is written from now on, the
+ * stop need only search that. The search for coroutines may have made it do so already.
+ */
+static struct vg_error *look_before_stop(void *context)
+{
+	struct leftover *leftover = context;
+	const struct vg_session *session = leftover->session;
+	_cleanup_(vg_maps_clear) struct vg_maps maps = {0};
+	struct vg_pointer_search search = start_search(leftover, session->target.pid);
+
+	leftover->is_tracked = leftover->protector >= 0 || vg_stacks_tracks(session->stacks);
+	if (!leftover->is_tracked)
+		return keep_out_of_stop(leftover);
+	VG_TRY(vg_maps_read(session->target.pid, &maps));
+	search.maps = &maps;
+	search.skip_stacks = true;
+	search.protector = leftover->protector;
+	VG_TRY(vg_pointer_search(&search));
+	leftover->is_tracked = !search.unreadable;
+	return conclude(leftover, &search);
+}
+
+/* It only makes the stop shorter: where it can't be had, there is no more to say. */
+static void track(struct leftover *leftover)
+{
+	struct vg_session *session = leftover->session;
+	struct vg_hold_options options = {.suspend_seccomp = session->options->suspend_seccomp,
+					  .deadline = vg_clock_now() + TRACK_WAIT};
+
+	if (!vg_stacks_tracks(session->stacks))
+		vg_error_free(vg_written_open(&session->target, &options, &leftover->protector,
+					      &session->inject));
 }
 
 /* A register, of whatever kind, that points into the patch. */
@@ -188,6 +326,9 @@ static struct vg_error *look_in_stop(void *context)
 
 	VG_TRY(vg_maps_read(leftover->session->target.pid, &maps));
 	search.maps = &maps;
+	search.only_written = leftover->is_tracked;
+	if (leftover->why)
+		return NULL;
 	VG_TRY(look_at_threads(leftover, &search, &pointers));
 	if (leftover->why)
 		return NULL;
@@ -199,14 +340,17 @@ static struct vg_error *stop_and_look(struct leftover *leftover)
 {
 	_cleanup_(vg_ranges_clear) struct vg_ranges ranges = {0};
 	_cleanup_free_ struct vg_code_area *areas = NULL;
-	struct vg_stop_request request = {
-		.commit = look_in_stop, .context = leftover, .hooks = &leftover->threads};
+	struct vg_stop_request request = {.prepare = look_before_stop,
+					  .commit = look_in_stop,
+					  .context = leftover,
+					  .hooks = &leftover->threads};
 
 	VG_TRY(vg_ranges_revert(leftover->installed, &ranges));
 	VG_TRY(vg_ranges_patch_areas(leftover->installed, &areas, &request.area_count));
 	request.ranges = ranges.ranges;
 	request.range_count = ranges.count;
 	request.areas = areas;
+	track(leftover);
 	return vg_quiesce(leftover->session, &request, true);
 }
 
@@ -240,7 +384,8 @@ static struct vg_error *retire(struct leftover *leftover, bool again)
 static struct vg_error *give_back_one(struct vg_session *session,
 				      const struct vg_installed *installed)
 {
-	_cleanup_(clear) struct leftover leftover = {.session = session, .installed = installed};
+	_cleanup_(clear) struct leftover leftover = {
+		.session = session, .installed = installed, .protector = -1};
 	struct vg_error *error = look_everywhere(&leftover);
 
 	if (error) {

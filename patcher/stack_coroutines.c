@@ -476,6 +476,11 @@ void vg_stacks_track(struct vg_stacks *stacks, int fd)
 	stacks->protector = fd;
 }
 
+bool vg_stacks_tracks(const struct vg_stacks *stacks)
+{
+	return stacks->protector >= 0;
+}
+
 char *vg_stacks_note(const struct vg_stacks *stacks)
 {
 	char *text;

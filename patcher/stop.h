@@ -59,6 +59,8 @@ struct vg_stop_request {
 	 * but on a host with many runnable tasks not within 10 ms, in no attempt.
 	 */
 	uint64_t grace;
+	/* Target running, after all else is prepared for the stop; or NULL. */
+	struct vg_error *(*prepare)(void *context);
 	/* With all threads stopped and safe. After an error the target must be as it was. */
 	struct vg_error *(*commit)(void *context);
 	void *context;

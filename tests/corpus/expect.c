@@ -114,7 +114,8 @@ static struct vg_error *take_key(struct expect *expect, const char *key, const c
 		{"unlinked", &expect->unlinked},   {"other-cflags", &expect->other_cflags},
 		{"outside", &expect->outside},	   {"strip", &expect->strip},
 		{"matrix", &expect->matrix},	   {"pending", &expect->pending},
-		{"rebuild", &expect->rebuild},	   {"twin", &expect->twin.diff},
+		{"stays", &expect->stays},	   {"rebuild", &expect->rebuild},
+		{"twin", &expect->twin.diff},
 	};
 	char **text = find_text(keys, sizeof(keys) / sizeof(keys[0]), key);
 
@@ -259,6 +260,7 @@ void expect_clear(struct expect *expect)
 	free(expect->strip);
 	free(expect->matrix);
 	free(expect->pending);
+	free(expect->stays);
 	free(expect->rebuild);
 	change_clear(&expect->change);
 	change_clear(&expect->twin);

@@ -48,6 +48,7 @@ struct expect {
 	char *other_cflags;  /* flags of a second compilation of each unit, not in the target */
 	char *outside;	     /* units that are missing in the compdb */
 	char *strip;	     /* what strip(1) takes from the target: "all", "debug", "split" */
+	char *stays;	     /* "maybe": a revert may leave the patch's memory mapped */
 	char *rebuild;	     /* "yes": a second build must give the same bytes */
 	int threads;	     /* 0: not checked */
 	int exit;

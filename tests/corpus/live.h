@@ -29,6 +29,8 @@ void live_kill(struct live *live); /* if it still runs */
 /* What a revert must restore: the mappings, and the bytes of all code that comes from files. */
 struct snapshot;
 VG_MUST_CHECK struct vg_error *snapshot_take(const struct live *live, struct snapshot **snapshot);
+/* Forgets private code of no file in `after` that is not in `before`: patches that are out. */
+void snapshot_leave_out_new_code(const struct snapshot *before, struct snapshot *after);
 VG_MUST_CHECK struct vg_error *snapshot_compare(const struct snapshot *before,
 						const struct snapshot *after);
 void snapshot_free(struct snapshot *snapshot); /* NULL is allowed */

@@ -28,8 +28,9 @@
 #include "tests/corpus/verb.h"
 
 static struct vg_error *apply_and_revert(const struct verbs *verbs, const struct change *change,
-					 struct live *live, int threads)
+					 struct live *live, const struct expect *expect)
 {
+	int threads = expect->threads;
 	_cleanup_(snapshot_cleanup) struct snapshot *before = NULL, *after = NULL;
 
 	VG_TRY(snapshot_take(live, &before));
@@ -42,6 +43,9 @@ static struct vg_error *apply_and_revert(const struct verbs *verbs, const struct
 	VG_TRY(live_ask(live, &change->reverted, "after revert"));
 	VG_TRY(verb_status(verbs, change, live->pid, false));
 	VG_TRY(snapshot_take(live, &after));
+	if (expect->stays)
+		snapshot_leave_out_new_code(before, after);
+
 	struct vg_error *error = snapshot_compare(before, after);
 
 	return error ? vg_error_prefix(error, "after revert") : NULL;
@@ -79,7 +83,7 @@ static struct vg_error *patch_live(const struct session *session, const struct v
 		VG_TRY(try_in_vain(verbs, change, live));
 		return live_end(live, session->expect->exit);
 	}
-	VG_TRY(apply_and_revert(verbs, change, live, threads));
+	VG_TRY(apply_and_revert(verbs, change, live, session->expect));
 	VG_TRY(verb_process(verbs, "apply", live->pid, "applied", threads));
 	VG_TRY(live_ask(live, &change->reapplied, "after the second apply"));
 	return live_end(live, session->expect->exit);

@@ -97,6 +97,31 @@ static struct vg_error *mapping_error(const struct vg_map *map, const char *what
 			    map->executable ? 'x' : '-', map->path, what);
 }
 
+static bool is_new_code(const struct snapshot *before, const struct vg_map *map)
+{
+	if (!map->executable || map->shared || (*map->path && *map->path != '['))
+		return false;
+	for (size_t i = 0; i < before->maps.count; i++)
+		if (is_same_mapping(&before->maps.maps[i], map))
+			return false;
+	return true;
+}
+
+void snapshot_leave_out_new_code(const struct snapshot *before, struct snapshot *after)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < after->maps.count; i++) {
+		if (is_new_code(before, &after->maps.maps[i])) {
+			free(after->code[i]);
+			continue;
+		}
+		after->code[kept] = after->code[i];
+		after->maps.maps[kept++] = after->maps.maps[i];
+	}
+	after->maps.count = kept;
+}
+
 struct vg_error *snapshot_compare(const struct snapshot *before, const struct snapshot *after)
 {
 	size_t i;

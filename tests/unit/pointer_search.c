@@ -35,7 +35,8 @@ static void set_up(struct place *p)
 					       .maps = &p->maps,
 					       .tid = getpid(),
 					       .ranges = &p->range,
-					       .range_count = 1};
+					       .range_count = 1,
+					       .protector = -1};
 }
 
 /* The range is in this process's memory only while it is searched, and then only our own words. */
