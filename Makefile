@@ -129,6 +129,8 @@ install: $(B)/vgraft $(B)/vgraft-vmm
 	install -m 755 $(B)/vgraft $(B)/vgraft-vmm $(DESTDIR)$(prefix)/bin
 	install -m 644 include/vgraft/*.h $(DESTDIR)$(prefix)/include/vgraft
 	install -m 644 docs/*.1 $(DESTDIR)$(prefix)/share/man/man1
+	install -d $(DESTDIR)$(prefix)/share/man/man5
+	install -m 644 docs/*.5 $(DESTDIR)$(prefix)/share/man/man5
 
 ALL_C := $(sort $(foreach folder,common differ patcher cli vmm include/vgraft tests/unit tests/lib tests/live \
 	tests/bench tests/bench/lib tests/qemu tests/fuzz tests/fuzz/lib tests/corpus,$(wildcard $(folder)/*.c $(folder)/*.h)) $(wildcard tests/guest/*.[ch]))
@@ -162,5 +164,6 @@ $(B)/compile_commands.json: FORCE
 	done > $@.new; printf '\n]\n' >> $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-DEPFILES := $(shell [ ! -d $(B) ] || find $(B) -type f -name '*.d' -not -path '$(B)/san/*' 2>/dev/null)
+DEPFILES := $(shell [ ! -d $(B) ] || find $(B) \( -path '$(B)/san' -o -path '$(B)/packages' -o -path '$(B)/qemu' \) \
+	-prune -o -type f -name '*.d' -print 2>/dev/null)
 -include $(DEPFILES)

@@ -8,6 +8,7 @@
 #include <vgraft/rules.h>
 
 #include "cli/list.h"
+#include "cli/manifest.h"
 #include "cli/report.h"
 #include "cli/verbs.h"
 #include "common/cleanup.h"
@@ -17,6 +18,7 @@
 static const char usage[] =
 	"usage: vgraft build --source DIR --diff FILE --target ELF --name NAME -o OUT.vgp\n"
 	"                    [OPTION...] [-- BUILD COMMAND]\n"
+	"       vgraft build --manifest FILE [--work DIR] [--target ELF] -o OUT.vgp\n"
 	"\n"
 	"Makes a patch object from a source diff and the program that runs.\n"
 	"\n"
@@ -24,10 +26,14 @@ static const char usage[] =
 	"  --diff FILE      what to change (git diff or diff -u); may be repeated\n"
 	"  --target ELF     the program or shared library that runs\n"
 	"  --symbols ELF    its separate debug file, or an unstripped twin\n"
+	"  --manifest FILE  make it from a distribution's package, as FILE says\n"
+	"  --work DIR       with --manifest: where packages are unpacked and configured\n"
+	"                   (default: build/packages)\n"
 	"  --compdb FILE    compile_commands.json (default: looked for in DIR and beside ELF)\n"
 	"  --name NAME      what the patch is called, [A-Za-z0-9._+-]{1,63}\n"
 	"  --cve ID         what it repairs; may be repeated\n"
 	"  --depends NAME   a patch that must be applied already; may be repeated\n"
+	"  --depends-object FILE  the object of such a patch, whose fix the source has\n"
 	"  --replace        takes out all other patches in the same stop\n"
 	"  --hooks FILE.c   hooks that run in the target; may be repeated\n"
 	"  --allow RULE     go on although the rule refuses; may be repeated\n"
@@ -40,7 +46,9 @@ static const char usage[] =
 
 struct build_options {
 	struct vg_build_request request;
-	struct vg_list diffs, compdbs, cves, depends, hooks, allow;
+	struct vg_list diffs, compdbs, cves, depends, depend_objects, hooks, allow;
+	const char *manifest, *work;
+	struct vg_manifest_request from_manifest;
 	char *cve;
 	char *captured; /* compile_commands.json from `-- BUILD COMMAND` */
 	bool json, explain;
@@ -52,9 +60,12 @@ enum {
 	OPT_TARGET,
 	OPT_SYMBOLS,
 	OPT_COMPDB,
+	OPT_MANIFEST,
+	OPT_WORK,
 	OPT_NAME,
 	OPT_CVE,
 	OPT_DEPENDS,
+	OPT_DEPENDS_OBJECT,
 	OPT_REPLACE,
 	OPT_HOOKS,
 	OPT_ALLOW,
@@ -70,9 +81,12 @@ static const struct option long_options[] = {
 	{"target", required_argument, NULL, OPT_TARGET},
 	{"symbols", required_argument, NULL, OPT_SYMBOLS},
 	{"compdb", required_argument, NULL, OPT_COMPDB},
+	{"manifest", required_argument, NULL, OPT_MANIFEST},
+	{"work", required_argument, NULL, OPT_WORK},
 	{"name", required_argument, NULL, OPT_NAME},
 	{"cve", required_argument, NULL, OPT_CVE},
 	{"depends", required_argument, NULL, OPT_DEPENDS},
+	{"depends-object", required_argument, NULL, OPT_DEPENDS_OBJECT},
 	{"replace", no_argument, NULL, OPT_REPLACE},
 	{"hooks", required_argument, NULL, OPT_HOOKS},
 	{"allow", required_argument, NULL, OPT_ALLOW},
@@ -89,10 +103,12 @@ static void options_clear(struct build_options *options)
 	vg_list_clear(&options->compdbs);
 	vg_list_clear(&options->cves);
 	vg_list_clear(&options->depends);
+	vg_list_clear(&options->depend_objects);
 	vg_list_clear(&options->hooks);
 	vg_list_clear(&options->allow);
 	free(options->cve);
 	vg_compdb_capture_remove(options->captured);
+	vg_manifest_request_clear(&options->from_manifest);
 }
 
 static void explain_line(void *context, const char *line)
@@ -112,6 +128,8 @@ static struct vg_error *take_list_option(struct build_options *options, int opti
 		return vg_list_add(&options->cves, "--cve", optarg);
 	case OPT_DEPENDS:
 		return vg_list_add(&options->depends, "--depends", optarg);
+	case OPT_DEPENDS_OBJECT:
+		return vg_list_add(&options->depend_objects, "--depends-object", optarg);
 	case OPT_HOOKS:
 		return vg_list_add_files(&options->hooks, "--hooks", optarg);
 	case OPT_ALLOW:
@@ -133,6 +151,12 @@ static void take_plain_option(struct build_options *options, int option)
 		break;
 	case OPT_SYMBOLS:
 		request->symbols = optarg;
+		break;
+	case OPT_MANIFEST:
+		options->manifest = optarg;
+		break;
+	case OPT_WORK:
+		options->work = optarg;
 		break;
 	case OPT_NAME:
 		request->name = optarg;
@@ -189,10 +213,44 @@ static struct vg_error *check_name(const char *name)
 			    name);
 }
 
+/* What a manifest says is not said a second time: which of the two would count? */
+static struct vg_error *check_manifest(const struct build_options *options)
+{
+	const struct vg_build_request *request = &options->request;
+	const struct {
+		bool given;
+		const char *option;
+	} said[] = {
+		{request->source, "--source"},
+		{options->diffs.count, "--diff"},
+		{options->compdbs.count, "--compdb"},
+		{request->symbols, "--symbols"},
+		{request->name, "--name"},
+		{options->cves.count, "--cve"},
+		{options->depends.count, "--depends"},
+		{options->hooks.count, "--hooks"},
+		{request->replace, "--replace"},
+	};
+
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+		if (said[i].given)
+			return vg_error_new(VG_USAGE,
+					    "%s cannot stand beside --manifest, which says "
+					    "it itself",
+					    said[i].option);
+	if (!request->output)
+		return vg_error_new(VG_USAGE, "-o OUT.vgp is missing");
+	return check_rules(&options->allow);
+}
+
 static struct vg_error *check_required(const struct build_options *options)
 {
 	const struct vg_build_request *request = &options->request;
 
+	if (options->manifest)
+		return check_manifest(options);
+	if (options->work)
+		return vg_error_new(VG_USAGE, "--work is for --manifest only");
 	if (!request->source)
 		return vg_error_new(VG_USAGE, "--source DIR is missing");
 	if (!options->diffs.count)
@@ -239,6 +297,8 @@ static void fill_lists(struct build_options *options)
 	request->compdb_count = options->compdbs.count;
 	request->depends = (const char **)options->depends.items;
 	request->depend_count = options->depends.count;
+	request->depend_objects = (const char **)options->depend_objects.items;
+	request->depend_object_count = options->depend_objects.count;
 	request->hooks = (const char **)options->hooks.items;
 	request->hook_count = options->hooks.count;
 	request->allow = (const char **)options->allow.items;
@@ -314,6 +374,9 @@ static json_t *json_build(const struct build_options *options, const struct vg_b
 			    built ? vg_json_text(options->request.output) : json_null());
 	json_object_set_new(object, "bytes", json_integer((json_int_t)result->bytes));
 	json_object_set_new(object, "ms", json_real((double)(long)(result->ms * 10 + 0.5) / 10));
+	if (options->manifest)
+		json_object_set_new(object, "prepare_ms",
+				    json_real((double)(long)options->from_manifest.ms));
 	json_object_set_new(object, "build_id", vg_json_text(result->build_id));
 	json_object_set_new(object, "functions", json_functions(result));
 	json_object_set_new(object, "reasons", json_reasons(result));
@@ -361,7 +424,12 @@ static struct vg_error *prepare(struct build_options *options, int argc, char **
 	VG_TRY(join_cves(options));
 	VG_TRY(capture(options, argc, argv));
 	fill_lists(options);
-	return NULL;
+	if (!options->manifest)
+		return NULL;
+	VG_TRY(vg_manifest_request_read(&options->from_manifest, options->manifest,
+					&options->request));
+	return vg_manifest_request_fill(&options->from_manifest, options->work ?: "build/packages",
+					&options->request);
 }
 
 static int run(struct build_options *options, int argc, char **argv)
@@ -414,7 +482,9 @@ static int parse(struct build_options *options, int argc, char **argv)
 
 int vg_verb_build(int argc, char **argv)
 {
-	_cleanup_(options_clear) struct build_options options = {0};
+	_cleanup_(options_clear) struct build_options options = {
+		.from_manifest.package.lock = -1,
+	};
 	int code = parse(&options, argc, argv);
 
 	return code >= 0 ? code : run(&options, argc, argv);

@@ -162,6 +162,8 @@ json_t *vg_json_result(const struct vg_result *result, const struct vg_patch *pa
 	json_object_set_new(object, "functions", vg_json_functions(patch));
 	json_object_set_new(object, "blockers", json_blockers(result));
 	json_object_set_new(object, "hides", json_hides(result));
+	json_object_set_new(object, "replaced",
+			    vg_json_strings(result->replaced, result->replaced_count));
 	json_object_set_new(object, "notes", vg_json_strings(result->notes, result->note_count));
 	return object;
 }

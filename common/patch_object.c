@@ -211,9 +211,13 @@ static bool is_part_valid(const struct vg_patch *patch, const struct vgp_part *p
 
 static bool is_import_valid(const struct vg_patch *patch, const struct vgp_import *import)
 {
-	return is_string(patch, import->name) && is_string(patch, import->soname) &&
-	       is_string(patch, import->version) && import->module < patch->module_count &&
-	       !(import->flags & ~(VGP_IMPORT_FUNCTION | VGP_IMPORT_WEAK));
+	if (!is_string(patch, import->name) || !is_string(patch, import->soname) ||
+	    !is_string(patch, import->version) || import->module >= patch->module_count)
+		return false;
+	if (import->flags & VGP_IMPORT_PATCH)
+		return !import->slot && !(import->flags & VGP_IMPORT_WEAK) &&
+		       vg_patch_depends_on(patch, vg_patch_string(patch, import->soname));
+	return !(import->flags & ~(VGP_IMPORT_FUNCTION | VGP_IMPORT_WEAK));
 }
 
 unsigned vg_patch_reloc_bytes(uint8_t type)
@@ -362,6 +366,14 @@ void vg_patch_free(struct vg_patch *patch)
 const char *vg_patch_string(const struct vg_patch *patch, uint32_t offset)
 {
 	return patch->strings + offset;
+}
+
+bool vg_patch_depends_on(const struct vg_patch *patch, const char *name)
+{
+	for (size_t i = 0; i < patch->depend_count; i++)
+		if (strcmp(vg_patch_string(patch, patch->depends[i]), name) == 0)
+			return true;
+	return false;
 }
 
 const char *vg_patch_name(const struct vg_patch *patch)

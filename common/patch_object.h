@@ -3,6 +3,7 @@
 #ifndef COMMON_PATCH_OBJECT_H
 #define COMMON_PATCH_OBJECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,6 +63,13 @@ static inline void vg_patch_cleanup(struct vg_patch **patch)
 /* Owned by the patch; `offset` must come from a validated record. */
 const char *vg_patch_string(const struct vg_patch *patch, uint32_t offset);
 const char *vg_patch_name(const struct vg_patch *patch);
+/* Is `name` among the patches that it depends on? */
+bool vg_patch_depends_on(const struct vg_patch *patch, const char *name);
+/* Takes out all other patches in the same stop. */
+static inline bool vg_patch_replaces(const struct vg_patch *patch)
+{
+	return patch->header->flags & VGP_REPLACE;
+}
 /* The segment of that kind of a module, or NULL. */
 const struct vgp_segment *vg_patch_segment(const struct vg_patch *patch, unsigned module,
 					   enum vgp_segment_kind kind);

@@ -16,6 +16,7 @@
 #include "common/error.h"
 #include "common/patch_object.h"
 #include "differ/build.h"
+#include "differ/earlier.h"
 #include "differ/patch_build.h"
 
 const char *vg_build_word(enum vg_build_outcome outcome)
@@ -102,6 +103,7 @@ static struct vg_error *build_from_units(struct vg_patch_build *build, const str
 	build->units = units;
 	build->matcher = (struct vg_matcher){
 		.arena = build->arena, .decoder = build->decoder, .target = build->target};
+	VG_TRY(vg_earlier_open(build));
 	VG_TRY(read_pairs(build, units));
 	for (size_t i = 0; i < units->note_count; i++)
 		VG_TRY(vg_note(build, "%s", units->notes[i]));
@@ -132,6 +134,7 @@ struct vg_error *vg_build_from_units(const struct vg_build_request *request,
 		error = write_patch(&build, bytes, count);
 	free(bytes);
 	close_pairs(&build);
+	vg_earlier_close(&build);
 	vg_decoder_close(build.decoder);
 	return error;
 }
@@ -153,6 +156,10 @@ static struct vg_error *check_request(const struct vg_build_request *request)
 				    "\"%s\" cannot be the name of a patch: 1 to 63 letters, "
 				    "digits and ._+-, not starting with . or -",
 				    request->name);
+	if (request->replace && (request->depend_count || request->depend_object_count))
+		return vg_error_new(VG_USAGE,
+				    "a patch that replaces all others (--replace) cannot depend on "
+				    "one of them");
 	return NULL;
 }
 

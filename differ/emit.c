@@ -27,6 +27,24 @@ static uint32_t string(struct emission *e, const char *text)
 	return vg_patch_writer_string(e->writer, text ?: "");
 }
 
+static void emit_depends(struct emission *e, const char *patch)
+{
+	uint32_t name = string(e, patch);
+
+	vg_patch_writer_add(e->writer, VGP_DEPENDS, &name, 1);
+}
+
+/* The object given is of a patch that --depends names too. */
+static bool is_depended_on(const struct emission *e, size_t earlier)
+{
+	const struct vg_build_request *request = e->build->request;
+
+	for (size_t i = 0; i < request->depend_count; i++)
+		if (!strcmp(request->depends[i], vg_patch_name(e->build->earlier.at[earlier])))
+			return true;
+	return false;
+}
+
 static void emit_info(struct emission *e)
 {
 	const struct vg_build_request *request = e->build->request;
@@ -37,11 +55,11 @@ static void emit_info(struct emission *e)
 	};
 
 	vg_patch_writer_add(e->writer, VGP_INFO, &info, 1);
-	for (size_t i = 0; i < request->depend_count; i++) {
-		uint32_t name = string(e, request->depends[i]);
-
-		vg_patch_writer_add(e->writer, VGP_DEPENDS, &name, 1);
-	}
+	for (size_t i = 0; i < request->depend_count; i++)
+		emit_depends(e, request->depends[i]);
+	for (size_t i = 0; i < e->build->earlier.count; i++)
+		if (!is_depended_on(e, i))
+			emit_depends(e, vg_patch_name(e->build->earlier.at[i]));
 }
 
 static void emit_module(struct emission *e)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "differ/earlier.h"
 #include "differ/patch_build.h"
 
 struct displacement {
@@ -269,7 +270,9 @@ struct vg_error *vg_entry_displace(struct vg_patch_build *build, struct vg_chang
 		.code_end = change->match->address + change->match->bytes,
 	};
 
-	VG_TRY(check_branches(&d));
+	/* A patch that armed the entry before has looked. */
+	if (!vg_earlier_is_taken(change->pre))
+		VG_TRY(check_branches(&d));
 	/* At most five instructions, each at most 15 bytes or 10 for a branch; and the jump. */
 	VG_TRY(vg_piece_new(build, VG_PIECE_DISPLACED, 5 * VG_MAX_INSTRUCTION + 16, 4, &d.piece));
 	d.out = d.piece->bytes;

@@ -58,6 +58,12 @@ static struct vg_fix to_module(uint8_t type, uint64_t address, int64_t addend)
 		.type = type, .kind = VG_SPOT_MODULE, .address = address, .addend = addend};
 }
 
+static struct vg_fix to_import(uint8_t type, const struct vg_reach *reach, int64_t addend)
+{
+	return (struct vg_fix){
+		.type = type, .kind = VG_SPOT_IMPORT, .import = reach->import, .addend = addend};
+}
+
 static int64_t pc_addend(const struct use *use)
 {
 	return use->offset - use->distance;
@@ -77,6 +83,8 @@ static struct vg_error *fix_relative(struct vg_patch_build *build, const struct 
 		return add_fix(build, use, to_module(VGP_PC32, reach->call, pc_addend(use)));
 	if (reach->has_address)
 		return add_fix(build, use, to_module(VGP_PC32, reach->address, pc_addend(use)));
+	if (reach->is_near)
+		return add_fix(build, use, to_import(VGP_PC32, reach, pc_addend(use)));
 	if (!is_branch(use))
 		return unsupported(use, "it lies in another module, out of reach; compile with "
 					"-fPIC or refer to it from the target first");
@@ -97,15 +105,11 @@ static struct vg_error *fix_absolute(struct vg_patch_build *build, const struct 
 	}
 	if (reach->has_address)
 		return add_fix(build, use, to_module(type, reach->address, use->offset));
-	if (type != VGP_ABS64)
+	if (type != VGP_ABS64 && !(reach->is_near && build->target->is_fixed))
 		return unsupported(use, "its address does not fit; compile with -fPIC");
 	if (!import.has_import)
 		VG_TRY(vg_reach_import(build, use->item, &import));
-	return add_fix(build, use,
-		       (struct vg_fix){.type = type,
-				       .kind = VG_SPOT_IMPORT,
-				       .import = import.import,
-				       .addend = use->offset});
+	return add_fix(build, use, to_import(type, &import, use->offset));
 }
 
 /*

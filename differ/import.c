@@ -23,15 +23,16 @@ static const char *const system_folders[] = {"/lib/x86_64-linux-gnu",
 					     "/usr/local/lib"};
 #define MAX_LIBRARIES 128 /* looked through; deeper trees are not a program's own business */
 
-static struct vg_error *add_import(struct vg_patch_build *build, struct vg_import import,
-				   struct vg_reach *reach)
+struct vg_error *vg_import_add(struct vg_patch_build *build, struct vg_import import,
+			       struct vg_reach *reach)
 {
 	reach->has_import = true;
 	for (size_t i = 0; i < build->imports.count; i++) {
 		const struct vg_import *known = &build->imports.at[i];
 
 		reach->import = (uint32_t)i;
-		if (!strcmp(known->name, import.name) && !strcmp(known->soname, import.soname))
+		if (!strcmp(known->name, import.name) && !strcmp(known->soname, import.soname) &&
+		    (!(import.flags & VGP_IMPORT_PATCH) || !strcmp(known->version, import.version)))
 			return NULL;
 	}
 	reach->import = (uint32_t)build->imports.count;
@@ -94,7 +95,7 @@ static struct vg_error *import_as_target(struct vg_patch_build *build,
 	if (GELF_ST_BIND(symbol->sym.st_info) == STB_WEAK)
 		import.flags |= VGP_IMPORT_WEAK;
 	reach->how = "as the target imports it";
-	return add_import(build, import, reach);
+	return vg_import_add(build, import, reach);
 }
 
 static char *in_folder(struct vg_arena *arena, const char *folder, size_t length,
@@ -246,7 +247,7 @@ struct vg_error *vg_reach_import(struct vg_patch_build *build, const struct vg_i
 		return import_as_target(build, symbol, reach);
 	/* Defined by the target, but others may override it: the global scope decides. */
 	if (symbol)
-		return add_import(
+		return vg_import_add(
 			build,
 			(struct vg_import){.name = symbol->name, .soname = "", .version = ""},
 			reach);
@@ -262,5 +263,5 @@ struct vg_error *vg_reach_import(struct vg_patch_build *build, const struct vg_i
 	if (!search.found.version)
 		return vg_error_no_memory();
 	reach->how = "a library that the target needs";
-	return add_import(build, search.found, reach);
+	return vg_import_add(build, search.found, reach);
 }

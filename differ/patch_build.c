@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "differ/earlier.h"
 #include "differ/safety.h"
 
 static struct vg_error *refuse_unmatched(struct vg_patch_build *build, struct vg_pair *pair,
@@ -50,6 +51,9 @@ static struct vg_error *match_change(struct vg_patch_build *build, struct vg_cha
 
 	VG_TRY(match_item(build, change->pair, pre));
 	change->match = pre->match;
+	/* Threads were kept out of the pieces of the code in the target when that was replaced. */
+	if (vg_earlier_is_taken(pre))
+		return NULL;
 	for (size_t i = 0; i < pre->object->item_count; i++)
 		if (is_old_part(pre, pre->object->items[i]))
 			VG_TRY(match_item(build, change->pair, pre->object->items[i]));
@@ -114,7 +118,9 @@ struct vg_error *vg_patch_build_run(struct vg_patch_build *build, uint8_t **byte
 	*count = 0;
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(vg_correlate(build->decoder, build->pairs[i].pre, build->pairs[i].post));
+	VG_TRY(vg_earlier_take(build));
 	VG_TRY(vg_changes_find(build));
+	VG_TRY(vg_earlier_check_changes(build));
 	VG_TRY(vg_variants_choose(build));
 	VG_TRY(vg_safety_check(build));
 	if (build->changes.count)

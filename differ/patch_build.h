@@ -26,6 +26,8 @@
 #include "differ/match.h"
 #include "differ/unit.h"
 
+struct vg_patch; /* common/patch_object.h */
+
 struct vg_pair {
 	const struct vg_unit *unit;
 	struct vg_object *pre, *post, *plain; /* plain may be NULL */
@@ -84,6 +86,7 @@ struct vg_piece {
 struct vg_reach {
 	bool has_address, has_call, has_slot, has_tpoff, has_import;
 	bool has_dtpoff, has_tls_pair;
+	bool is_near; /* the import lies in another patch area of the module, in reach */
 	uint64_t address, call, slot, tls_pair;
 	int64_t tpoff, dtpoff;
 	uint32_t import;
@@ -123,6 +126,7 @@ struct vg_patch_build {
 	const struct vg_units *units;
 	struct vg_pair *pairs;
 	size_t pair_count;
+	VG_LIST(struct vg_patch *) earlier; /* applied before this one, in this order */
 	size_t left_out_count; /* behind the others: units that the target does not hold */
 	VG_LIST(struct vg_change *) changes;
 	VG_LIST(struct vg_piece *) pieces;
@@ -191,6 +195,8 @@ bool vg_is_dropped(const struct vg_patch_build *build, const struct vg_item *ite
 VG_MUST_CHECK struct vg_error *vg_reach_check(struct vg_patch_build *build,
 					      const struct vg_item *item, uint64_t address);
 /* import.c */
+VG_MUST_CHECK struct vg_error *vg_import_add(struct vg_patch_build *build, struct vg_import import,
+					     struct vg_reach *reach);
 VG_MUST_CHECK struct vg_error *vg_reach_import(struct vg_patch_build *build,
 					       const struct vg_item *item, struct vg_reach *reach);
 

@@ -2,6 +2,7 @@
 /*
  * How the patch refers to what the new code uses. In this order:
  *
+ *   0. what earlier patches changed or brought is what they say (earlier.c);
  *   1. what exists in the target is the target's: functions (also changed ones, whose entry leads
  *      to the newest code, so that pointers compare equal), variables, and constants that are
  *      the same as before. Its address is read from matched code that uses it; the symbol table
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "differ/earlier.h"
 #include "differ/patch_build.h"
 
 /* Code that uses an item is matched only for its sake; more of it says nothing new. */
@@ -297,6 +299,22 @@ static struct vg_error *reach_label_table(struct vg_patch_build *build, struct v
 	return copy(build, pair, post, "table of labels", reach);
 }
 
+/*
+ * The source had it before the diff, the target has not. The linker may have dropped it, but so may
+ * a patch that this one depends on have brought it: a copy would be another variable.
+ */
+static struct vg_error *refuse_brought_by_unknown(struct vg_patch_build *build,
+						  const struct vg_item *post)
+{
+	if (!vg_item_is_writable(post) || build->request->depend_count <= build->earlier.count)
+		return NULL;
+	return vg_error_refuse(VG_RULE_AMBIGUOUS,
+			       "%s: the variable %s is not in %s; if a patch that is named by "
+			       "--depends brought it, give the object of that patch with "
+			       "--depends-object",
+			       post->object->file, post->name, build->target->elf->path);
+}
+
 static struct vg_error *reach_variable(struct vg_patch_build *build, struct vg_pair *pair,
 				       struct vg_item *post, struct vg_reach *reach)
 {
@@ -318,8 +336,10 @@ static struct vg_error *reach_variable(struct vg_patch_build *build, struct vg_p
 	VG_TRY(vg_reach_old(build, pair, post->twin, reach));
 	if (!is_reached(reach) && replaceable)
 		return copy(build, pair, post, "constant not found in the target", reach);
-	if (!is_reached(reach) && vg_is_dropped(build, post->twin))
+	if (!is_reached(reach) && vg_is_dropped(build, post->twin)) {
+		VG_TRY(refuse_brought_by_unknown(build, post));
 		return reach_new_variable(build, pair, post, reach);
+	}
 	return NULL;
 }
 
@@ -375,6 +395,9 @@ static struct vg_error *reach_undefined(struct vg_patch_build *build, struct vg_
 static struct vg_error *find_reach(struct vg_patch_build *build, struct vg_pair *pair,
 				   struct vg_item *post, struct vg_reach *reach)
 {
+	VG_TRY(vg_reach_earlier(build, post, reach));
+	if (reach->has_import || reach->has_address)
+		return NULL;
 	switch (post->kind) {
 	case VG_ITEM_UNDEFINED:
 		return reach_undefined(build, pair, post, reach);

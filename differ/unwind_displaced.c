@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "differ/earlier.h"
 #include "differ/unwind_copy.h"
 #include "differ/unwind_reader.h"
 
@@ -199,8 +200,13 @@ static struct vg_error *find_record(struct vg_unwind_copy *table, const struct v
 struct vg_error *vg_unwind_put_displaced(struct vg_unwind_copy *table,
 					 const struct vg_change *change)
 {
-	const struct vg_object *pre = change->match->item->object;
+	const struct vg_object *pre = change->pre->object;
 
+	/* The pre object's record is not that of the target's code, which an earlier patch replaced
+	 * and keeps out of use. */
+	if (vg_earlier_is_taken(change->pre))
+		return NULL;
+	pre = change->match->item->object;
 	for (size_t i = 1; i < pre->section_count; i++)
 		if (!strcmp(pre->sections[i].name, ".eh_frame"))
 			VG_TRY(find_record(table, change, &pre->sections[i]));

@@ -10,6 +10,7 @@
  *  6. The stop: all threads safe, then pre-apply hooks (journal PRE_APPLY; a veto ends it), then
  *     switch on (switch.h): ARMING, switch word, then post-apply hooks (POST_APPLY), APPLIED.
  *  7. If there was no safe point, or anything went wrong: unmap what 4 mapped.
+ *  8. A patch that replaces all others (replace.h): give their memory back.
  *
  * A check makes 1 to 3 and a stop without a commit, and writes nothing.
  */
@@ -27,7 +28,9 @@
 #include "patcher/quiesce.h"
 #include "patcher/ranges.h"
 #include "patcher/recovery.h"
+#include "patcher/replace.h"
 #include "patcher/result.h"
+#include "patcher/retire.h"
 #include "patcher/switch.h"
 
 #define MAP_TRIES 5
@@ -38,14 +41,15 @@ static bool is_same_patch(const struct vg_installed *installed, const struct vg_
 		      sizeof(patch->header->checksum)) == 0;
 }
 
-/* What this patcher can't do yet is said before anything is touched. */
+/* What can't be is said before anything is touched. */
 static struct vg_error *check_supported(const struct vg_patch *patch)
 {
-	if (patch->header->flags & VGP_REPLACE)
+	if (vg_patch_replaces(patch) && patch->depend_count)
 		return vg_error_new(VG_REFUSED,
-				    "patch %s replaces all others (--replace), which this vgraft "
-				    "does not do yet; revert them one by one",
-				    vg_patch_name(patch));
+				    "patch %s replaces all others (--replace), so it can't depend "
+				    "on patch %s; build it without --depends",
+				    vg_patch_name(patch),
+				    vg_patch_string(patch, patch->depends[0]));
 	if (!patch->module_count)
 		return vg_error_new(VG_REFUSED, "patch %s is for no module", vg_patch_name(patch));
 	return NULL;
@@ -66,14 +70,6 @@ static struct vg_error *check_depends(struct vg_session *session, const struct v
 	return NULL;
 }
 
-static bool depends_on(const struct vg_patch *patch, const char *name)
-{
-	for (size_t i = 0; i < patch->depend_count; i++)
-		if (strcmp(vg_patch_string(patch, patch->depends[i]), name) == 0)
-			return true;
-	return false;
-}
-
 /* A function that a patch which is not named by --depends has changed. */
 static void note_hidden(struct vg_session *session, const struct vg_plan *plan)
 {
@@ -85,7 +81,7 @@ static void note_hidden(struct vg_session *session, const struct vg_plan *plan)
 		uint64_t entry = plan->biases[function->module] + function->old_address;
 
 		if (function->kind != VGP_CHANGED || !vg_chain_top(&session->areas, entry, &top) ||
-		    depends_on(patch, vg_installed_name(top.installed)))
+		    vg_patch_depends_on(patch, vg_installed_name(top.installed)))
 			continue;
 		vg_result_hides(session->result, vg_installed_name(top.installed),
 				vg_patch_string(patch, function->name));
@@ -96,6 +92,9 @@ static struct vg_error *check_hidden(struct vg_session *session, const struct vg
 {
 	const struct vg_result *result = session->result;
 
+	/* What is replaced is not hidden. */
+	if (vg_patch_replaces(plan->patch))
+		return NULL;
 	note_hidden(session, plan);
 	if (!result->hide_count || !session->options->strict)
 		return NULL;
@@ -104,6 +103,19 @@ static struct vg_error *check_hidden(struct vg_session *session, const struct vg
 			    "--depends %s, or apply it without --strict",
 			    result->patch, result->hides[0].function, result->hides[0].patch,
 			    result->hides[0].patch);
+}
+
+/* What was patched of a module that was unloaded is gone; loaded again, it has the old code. */
+static struct vg_error *check_whole(struct vg_session *session,
+				    const struct vg_installed *installed)
+{
+	if (vg_chain_is_whole(&session->target.memory, &session->areas, installed))
+		return NULL;
+	return vg_error_new(VG_REFUSED,
+			    "patch %s is applied to process %d, but a module that it changed was "
+			    "unloaded since, or changed by somebody else; revert it, and apply it "
+			    "again",
+			    vg_installed_name(installed), session->target.pid);
 }
 
 /* Step 2. *already: there is nothing to do. */
@@ -117,7 +129,7 @@ static struct vg_error *check_state(struct vg_session *session, const struct vg_
 	if (installed && vg_installed_is_linked(installed)) {
 		*already = is_same_patch(installed, patch);
 		if (*already)
-			return NULL;
+			return check_whole(session, installed);
 		return vg_error_new(VG_REFUSED,
 				    "another patch named %s is applied to process %d; revert it "
 				    "first, or build this one under another name",
@@ -128,13 +140,14 @@ static struct vg_error *check_state(struct vg_session *session, const struct vg_
 
 struct commit {
 	const struct vg_memory *memory;
+	const struct vg_areas *areas;
 	const struct vg_plan *plan;
 	struct vg_hooks hooks;
 };
 
 /*
- * The journal goes back to READY only if no thread can be in a hook any more; otherwise recovery
- * waits for it.
+ * After a veto the patch is out: a hook may have stored where something of it lies. That is said
+ * only if no thread can be in a hook any more; otherwise recovery waits for it.
  */
 static struct vg_error *run_pre_hooks(struct commit *commit)
 {
@@ -149,7 +162,8 @@ static struct vg_error *run_pre_hooks(struct commit *commit)
 	if (error && vg_error_code(error) == VG_FAILED)
 		return error;
 
-	struct vg_error *undo = vg_switch_state(commit->memory, primary, VGA_READY);
+	struct vg_error *undo =
+		vg_switch_state(commit->memory, primary, error ? VGA_DISARMED : VGA_READY);
 
 	if (error)
 		vg_error_free(undo);
@@ -165,7 +179,8 @@ static struct vg_error *switch_on(void *context)
 	if (patch->hook_count)
 		VG_TRY(vg_hooks_can_run(&commit->hooks));
 	VG_TRY(run_pre_hooks(commit));
-	VG_TRY(vg_switch_on(commit->memory, commit->plan, has_post ? VGA_POST_APPLY : VGA_APPLIED));
+	VG_TRY(vg_switch_on(commit->memory, commit->plan, commit->areas,
+			    has_post ? VGA_POST_APPLY : VGA_APPLIED));
 	if (!has_post)
 		return NULL;
 	vg_hooks_run_post(&commit->hooks, VGP_POST_APPLY);
@@ -183,18 +198,20 @@ static struct vg_error *do_nothing(void *context)
 static struct vg_error *stop(struct vg_session *session, const struct vg_plan *plan,
 			     struct vg_error *(*work)(void *context), bool once)
 {
-	_cleanup_(vg_ranges_clear) struct vg_ranges ranges = {0};
-	struct commit commit = {.memory = &session->target.memory, .plan = plan};
-	struct vg_stop_request request = {.entries = plan->entries,
-					  .entry_count = plan->entry_count,
-					  .commit = work,
-					  .context = &commit};
+	_cleanup_(vg_replace_check_clear) struct vg_replace_check check = {0};
+	struct commit commit = {
+		.memory = &session->target.memory, .areas = &session->areas, .plan = plan};
+	struct vg_stop_request request = {.commit = work, .context = &commit};
 
-	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->areas, &ranges));
+	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->areas, &check.ranges));
+	VG_TRY(vg_replace_check_entries(&check, plan->entries, plan->entry_count));
+	if (vg_patch_replaces(plan->patch))
+		VG_TRY(vg_replace_prepare(&session->areas, &check));
 	VG_TRY(vg_hooks_prepare(session, plan->patch, plan->segments, &commit.hooks));
 	request.hooks = &commit.hooks.stop;
-	request.ranges = ranges.ranges;
-	request.range_count = ranges.count;
+	request.ranges = check.ranges.ranges;
+	request.range_count = check.ranges.count;
+	vg_replace_check_request(&check, &request);
 	return vg_quiesce(session, &request, once);
 }
 
@@ -253,6 +270,15 @@ static struct vg_error *apply_patch(struct vg_session *session, const struct vg_
 			    session->target.pid);
 }
 
+/* Which patches it takes out, before it does. */
+static void note_replaced(struct vg_session *session, const struct vg_patch *patch)
+{
+	for (size_t i = 0; vg_patch_replaces(patch) && i < session->areas.count; i++)
+		if (vg_replace_is_older(&session->areas.patches[i]))
+			vg_result_replaced(session->result,
+					   vg_installed_name(&session->areas.patches[i]));
+}
+
 static struct vg_error *apply(struct vg_session *session, const struct vg_patch *patch, pid_t pid,
 			      const struct vg_patch_options *options, struct vg_result *result)
 {
@@ -261,10 +287,13 @@ static struct vg_error *apply(struct vg_session *session, const struct vg_patch 
 	VG_TRY(vg_session_open(session, pid, options, result));
 	VG_TRY(vg_recover(session));
 	VG_TRY(check_state(session, patch, &already));
-	if (!already)
-		VG_TRY(apply_patch(session, patch));
-	result->outcome = already ? VG_OUTCOME_ALREADY : VG_OUTCOME_APPLIED;
-	return NULL;
+	result->outcome = VG_OUTCOME_ALREADY;
+	if (already)
+		return NULL;
+	note_replaced(session, patch);
+	VG_TRY(apply_patch(session, patch));
+	result->outcome = VG_OUTCOME_APPLIED;
+	return result->replaced_count ? vg_give_back(session) : NULL;
 }
 
 struct vg_error *vg_apply(const struct vg_patch *patch, pid_t pid,
@@ -296,7 +325,7 @@ static struct vg_error *check_not_interrupted(const struct vg_session *session)
 					    "process %d; the next apply or revert recovers that, "
 					    "check again then",
 					    vg_installed_name(installed), session->target.pid);
-		if (installed->state == VGA_APPLIED)
+		if (installed->state == VGA_APPLIED || installed->state == VGA_RETIRED)
 			continue;
 		vg_result_note(session->result,
 			       "an interrupted run has left memory of patch %s behind; apply "
@@ -318,6 +347,7 @@ static struct vg_error *check(struct vg_session *session, const struct vg_patch 
 	result->outcome = already ? VG_OUTCOME_ALREADY : VG_OUTCOME_OK;
 	if (already)
 		return NULL;
+	note_replaced(session, patch);
 	VG_TRY(vg_plan_make(session, patch, &plan));
 	VG_TRY(check_hidden(session, &plan));
 	return stop(session, &plan, do_nothing, true);

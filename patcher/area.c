@@ -138,8 +138,19 @@ static bool is_content_needed(const struct vg_installed *installed)
 	return vg_installed_is_linked(installed) || vg_installed_may_run_hook(installed);
 }
 
+/*
+ * Of a patch that is out the object still tells how to unwind code that somebody may be in, and
+ * what it depends on. Without it the rest of the target is as well off.
+ */
+static void read_object_of_leftover(const struct vg_memory *memory, struct vg_installed *installed)
+{
+	if (installed->state == VGA_DISARMED || installed->state == VGA_RETIRED)
+		vg_error_free(read_object(memory, &installed->areas[0].header, &installed->object));
+}
+
 static struct vg_error *read_content(const struct vg_memory *memory, struct vg_installed *installed)
 {
+	read_object_of_leftover(memory, installed);
 	if (!is_content_needed(installed))
 		return NULL;
 	VG_TRY(read_object(memory, &installed->areas[0].header, &installed->object));

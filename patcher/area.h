@@ -35,7 +35,7 @@ struct vg_installed {
 	size_t area_count;
 	enum vga_state state;
 	bool on;		 /* the switch word */
-	struct vg_patch *object; /* NULL in state MAPPED, and in DISARMED areas that are damaged */
+	struct vg_patch *object; /* NULL: MAPPED, READY, and if damaged DISARMED, RETIRED */
 };
 
 /* An anonymous read-execute mapping with our mark of which no page was ever touched. */
@@ -73,8 +73,10 @@ uint64_t vg_area_function_address(const struct vg_area *area, size_t i);
 bool vg_installed_is_linked(const struct vg_installed *installed);
 /* The journal says that hooks were being run: one may still be at it. */
 bool vg_installed_may_run_hook(const struct vg_installed *installed);
-/* Address of a TEXT segment of the object. */
-uint64_t vg_installed_text(const struct vg_installed *installed, uint32_t segment);
+/* Address of a segment of the object, of either kind; 0 if its area is missing. */
+uint64_t vg_installed_segment(const struct vg_installed *installed, uint32_t segment);
+/* Address of the TEXT segment of a module. */
+uint64_t vg_installed_module_text(const struct vg_installed *installed, uint32_t module);
 static inline const char *vg_installed_name(const struct vg_installed *installed)
 {
 	return installed->areas[0].header.name;

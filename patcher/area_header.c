@@ -33,7 +33,7 @@ static const char *check_identity(const struct vga_header *header)
 	if (header->area_bytes < sizeof(*header) || header->area_bytes % PAGE ||
 	    header->area_bytes > UINT32_MAX || header->area_address > (1ull << 47))
 		return "size";
-	if (header->state < VGA_MAPPED || header->state > VGA_POST_REVERT)
+	if (header->state < VGA_MAPPED || header->state > VGA_RETIRED)
 		return "state";
 	if (header->switch_word > 1)
 		return "switch word";
@@ -146,7 +146,7 @@ bool vg_installed_is_linked(const struct vg_installed *installed)
 {
 	return installed->state == VGA_ARMING || installed->state == VGA_APPLIED ||
 	       installed->state == VGA_REVERTING || installed->state == VGA_POST_APPLY ||
-	       installed->state == VGA_PRE_REVERT;
+	       installed->state == VGA_PRE_REVERT || installed->state == VGA_REPLACED;
 }
 
 bool vg_installed_may_run_hook(const struct vg_installed *installed)
@@ -154,13 +154,27 @@ bool vg_installed_may_run_hook(const struct vg_installed *installed)
 	return installed->state >= VGA_PRE_APPLY && installed->state <= VGA_POST_REVERT;
 }
 
-uint64_t vg_installed_text(const struct vg_installed *installed, uint32_t segment)
+static const struct vga_header *module_header(const struct vg_installed *installed, uint32_t module)
 {
-	uint32_t module = installed->object->segments[segment].module;
-
 	for (size_t i = 0; i < installed->area_count; i++)
 		if (installed->areas[i].header.module == module)
-			return installed->areas[i].header.area_address +
-			       installed->areas[i].header.text_offset;
-	return 0;
+			return &installed->areas[i].header;
+	return NULL;
+}
+
+uint64_t vg_installed_module_text(const struct vg_installed *installed, uint32_t module)
+{
+	const struct vga_header *header = module_header(installed, module);
+
+	return header ? header->area_address + header->text_offset : 0;
+}
+
+uint64_t vg_installed_segment(const struct vg_installed *installed, uint32_t segment)
+{
+	const struct vgp_segment *record = &installed->object->segments[segment];
+	const struct vga_header *header = module_header(installed, record->module);
+
+	if (record->kind == VGP_TEXT)
+		return vg_installed_module_text(installed, record->module);
+	return header ? header->area_address + header->data_offset : 0;
 }

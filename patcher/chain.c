@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "patcher/chain.h"
 
+#include "patcher/stub.h"
+
 bool vg_chain_holds(const struct vg_installed *installed, uint64_t entry, struct vg_link *link)
 {
 	if (!vg_installed_is_linked(installed))
@@ -32,6 +34,30 @@ bool vg_chain_bottom(const struct vg_areas *areas, uint64_t entry, struct vg_lin
 		if (vg_chain_holds(&areas->patches[i], entry, link))
 			return true;
 	return false;
+}
+
+static bool leads_to(const struct vg_memory *memory, uint64_t entry, uint64_t dispatcher)
+{
+	uint8_t now[VGP_JUMP_BYTES];
+	uint64_t target;
+
+	return vg_memory_read_some(memory, entry, now, sizeof(now)) == sizeof(now) &&
+	       vg_stub_jump_target(entry, now, &target) && target == dispatcher;
+}
+
+bool vg_chain_is_whole(const struct vg_memory *memory, const struct vg_areas *areas,
+		       const struct vg_installed *installed)
+{
+	for (size_t a = 0; a < installed->area_count; a++)
+		for (size_t i = 0; i < installed->areas[a].header.function_count; i++) {
+			uint64_t entry = installed->areas[a].functions[i].entry;
+			struct vg_link top;
+
+			if (!vg_chain_top(areas, entry, &top) ||
+			    !leads_to(memory, entry, vg_link_record(&top)->dispatcher))
+				return false;
+		}
+	return true;
 }
 
 uint64_t vg_chain_below_without(const struct vga_function *above,

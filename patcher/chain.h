@@ -33,6 +33,12 @@ bool vg_chain_top(const struct vg_areas *areas, uint64_t entry, struct vg_link *
 bool vg_chain_bottom(const struct vg_areas *areas, uint64_t entry, struct vg_link *link);
 /* Is the patch in the chain of this entry? */
 bool vg_chain_holds(const struct vg_installed *installed, uint64_t entry, struct vg_link *link);
+/*
+ * Do all entries of the patch lead into their chains? Not if a module was unloaded (dlclose), or
+ * somebody else wrote there.
+ */
+bool vg_chain_is_whole(const struct vg_memory *memory, const struct vg_areas *areas,
+		       const struct vg_installed *installed);
 /* What runs below a patch once `removed`, which is directly below it, is gone. */
 uint64_t vg_chain_below_without(const struct vga_function *above,
 				const struct vga_function *removed);

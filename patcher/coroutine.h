@@ -18,7 +18,9 @@
  *
  * Completeness: the search that a verdict rests on is made inside the stop, over all such memory:
  * no word can change between it and the verdict. The search before the stop only says what to look
- * at first, so that a coroutine that blocks is found without the long way.
+ * at first, so that a coroutine that blocks is found without the long way. Where the kernel tells
+ * which pages were written since then (written.h), only these are searched inside the stop: what
+ * the others hold was found before.
  *
  * Thread context: any; a running target may change what is read.
  */
@@ -44,6 +46,9 @@ struct coroutine_search {
 	pid_t tid; /* a thread to read the memory by */
 	const struct vg_maps *maps;
 	uint64_t guard;
+	int protector; /* written.h: protect what is searched with this; only if `protects` */
+	bool protects;
+	bool only_written;		    /* since the search that protected it */
 	struct coroutine_context *contexts; /* ascending addresses */
 	size_t count;
 	uint64_t bytes;	     /* that were read */

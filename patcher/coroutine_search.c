@@ -18,6 +18,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "patcher/coroutine_sweep.h"
+#include "patcher/written.h"
 
 #define PAGE	UINT64_C(4096)
 #define PRESENT (UINT64_C(1) << 63)
@@ -125,6 +126,22 @@ static bool is_left_out(const struct vg_map *map)
 	return map->end - map->start > COROUTINE_MAP_MAX && strcmp(map->path, "[heap]") != 0;
 }
 
+static void take_run(void *sweep, uint64_t start, uint64_t end)
+{
+	add_run(sweep, start, end);
+}
+
+static void list_map(const struct coroutine_search *search, struct sweep *sweep, int pagemap,
+		     const struct vg_map *map)
+{
+	if (search->only_written && vg_written_list(pagemap, map->start, map->end, take_run, sweep))
+		return;
+	/* Before it is read: what is written afterwards is searched again. */
+	if (search->protects)
+		vg_written_protect(search->protector, pagemap, map->start, map->end);
+	list_pages(sweep, pagemap, map->start, map->end);
+}
+
 /* Step 1. */
 static void list_batches(struct coroutine_search *search, struct sweep *sweep)
 {
@@ -141,7 +158,7 @@ static void list_batches(struct coroutine_search *search, struct sweep *sweep)
 		if (is_left_out(map))
 			search->left_out += map->end - map->start;
 		else
-			list_pages(sweep, pagemap, map->start, map->end);
+			list_map(search, sweep, pagemap, map);
 	}
 }
 

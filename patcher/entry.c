@@ -10,8 +10,9 @@
 #define PAGE 4096
 
 /*
- * The kernel writes another process's memory page by page, and a kill may fall between two pages:
- * an entry that lies across them could be left half armed.
+ * The kernel writes another process's memory page by page, and looks for a SIGKILL to the writer
+ * before each: an entry that lies across two pages could be left half armed, and the threads, which
+ * the kernel lets go when the tool dies, would run it. No recovery comes before them.
  */
 static bool crosses_page(uint64_t entry)
 {

@@ -50,7 +50,7 @@ static bool has_area(const struct vg_memory *memory, const struct vg_maps *maps,
 			    sizeof(header))
 			continue;
 		if (memcmp(header.magic, VGA_MAGIC, sizeof(header.magic)) == 0 &&
-		    header.area_address == map->start &&
+		    header.area_address == map->start && header.state != VGA_RETIRED &&
 		    (!name || strncmp(header.name, name, sizeof(header.name)) == 0))
 			return true;
 	}

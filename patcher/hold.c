@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <vgraft/rules.h>
 
@@ -71,7 +73,7 @@ static void release(const struct run *run, pid_t tid, const struct vg_trace_even
 		ptrace(PTRACE_DETACH, tid, NULL, (void *)(uintptr_t)signal);
 	if (event->state == VG_TRACE_GONE && tid != run->hold.target->pid)
 		vg_trace_reap(tid);
-	/* A thread that still runs is let go when the tracer thread ends. */
+	/* A thread that still runs is let go when the tracer thread ends, or asked again. */
 }
 
 static bool read_state(struct run *run, pid_t tid)
@@ -109,17 +111,30 @@ static bool has_shadow_stack(const struct run *run, pid_t tid)
 }
 
 /*
- * Once in some thousand runs on a loaded host SEIZE said EPERM about a thread that nobody traced a
- * moment later: somebody's detaching was not over. Nobody is held yet, so it is asked again before
- * it is believed.
+ * A thread that did not stop in an earlier round is still traced by us: only a stopped one can be
+ * let go.
  */
-static bool seize_patiently(pid_t tid, uintptr_t options)
+static bool is_ours(const struct run *run, pid_t tid)
+{
+	struct vg_task_status status;
+
+	return vg_task_read_status(run->hold.target->proc, tid, &status) &&
+	       status.tracer == (pid_t)syscall(SYS_gettid);
+}
+
+/*
+ * A tool that was killed a moment ago may not have let go yet. Nobody is held, so EPERM is asked
+ * again before it is believed.
+ */
+static bool seize_patiently(const struct run *run, pid_t tid, uintptr_t options)
 {
 	for (int i = 0; i < SEIZE_ATTEMPTS; i++) {
 		if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options) == 0)
 			return true;
 		if (errno != EPERM)
 			return false;
+		if (is_ours(run, tid))
+			return true;
 		vg_clock_sleep(2 * VG_MILLISECOND);
 	}
 	errno = EPERM;
@@ -131,7 +146,7 @@ static struct vg_error *seize(const struct run *run, pid_t tid, bool *seized)
 	uintptr_t options =
 		PTRACE_O_TRACESYSGOOD | (run->options->suspend_seccomp ? SUSPEND_SECCOMP : 0);
 
-	*seized = seize_patiently(tid, options);
+	*seized = seize_patiently(run, tid, options);
 	if (*seized || errno == ESRCH || !is_candidate(run, tid))
 		return NULL;
 	if (run->options->suspend_seccomp)
@@ -141,6 +156,15 @@ static struct vg_error *seize(const struct run *run, pid_t tid, bool *seized)
 	return vg_error_errno(VG_REFUSED, errno,
 			      "may not trace thread %d; detach its debugger, or run vgraft as root",
 			      tid);
+}
+
+/* What a thread that stood lacked tells more than that one did not stop. */
+static void note_unfit(struct run *run, pid_t tid, const char *why, bool stands)
+{
+	if (!why || (run->unfit && !stands))
+		return;
+	run->unfit = why;
+	run->unfit_tid = tid;
 }
 
 /* Steps 1 and 2 for one thread. *held: it stands and is fit. */
@@ -163,20 +187,24 @@ static struct vg_error *try_thread(struct run *run, pid_t tid, bool *held)
 	VG_TRY(seize(run, tid, &seized));
 	if (!seized)
 		return NULL;
-	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+	/* A second interrupt would stop it again in the middle of what it is to do. */
+	event = vg_trace_look(tid);
+	if (event.state == VG_TRACE_RUNNING)
+		ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 
 	bool stands = wait_for_interrupt_stop(tid, &event);
+	const char *why;
 
-	run->unfit_tid = tid;
 	if (!stands || !read_state(run, tid))
-		run->unfit = "does not stop";
+		why = "does not stop";
 	else if (has_shadow_stack(run, tid))
-		run->unfit = "has a shadow stack";
+		why = "has a shadow stack";
 	else
-		run->unfit = vg_hold_why_unfit(tid, &run->hold.state.regs, &needs);
-	*held = !run->unfit;
+		why = vg_hold_why_unfit(tid, &run->hold.state.regs, &needs);
+	*held = !why;
 	if (!*held)
 		release(run, tid, &event);
+	note_unfit(run, tid, why, stands);
 	run->hold.tid = tid;
 	return NULL;
 }

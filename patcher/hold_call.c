@@ -29,6 +29,10 @@ const char *vg_call_name(long number)
 		return "munmap";
 	case SYS_prctl:
 		return "prctl";
+	case SYS_userfaultfd:
+		return "userfaultfd";
+	case SYS_close:
+		return "close";
 	case SYS_rt_sigreturn:
 		return "rt_sigreturn";
 	default:

@@ -86,6 +86,51 @@ static struct vg_error *bind_ifunc(const struct vg_scope *scope, const struct vg
 			    scope->session->target.pid);
 }
 
+/* What another patch brought, by name and source file. */
+static uint64_t find_in_patch(const struct vg_installed *installed, const struct wanted *wanted)
+{
+	const struct vg_patch *object = installed->object;
+
+	for (size_t i = 0; i < object->function_count; i++) {
+		const struct vgp_function *function = &object->functions[i];
+
+		if (function->kind == VGP_NEW &&
+		    strcmp(vg_patch_string(object, function->symbol), wanted->name) == 0 &&
+		    strcmp(vg_patch_string(object, function->file), wanted->version) == 0)
+			return vg_installed_module_text(installed, function->module) +
+			       function->new_offset;
+	}
+	for (size_t i = 0; i < object->variable_count; i++) {
+		const struct vgp_variable *variable = &object->variables[i];
+
+		if (strcmp(vg_patch_string(object, variable->name), wanted->name) == 0 &&
+		    strcmp(vg_patch_string(object, variable->file), wanted->version) == 0)
+			return vg_installed_segment(installed, variable->segment) +
+			       variable->offset;
+	}
+	return 0;
+}
+
+static struct vg_error *bind_in_patch(const struct vg_session *session,
+				      const struct vg_patch *patch, const struct wanted *wanted,
+				      uint64_t *address)
+{
+	for (size_t i = session->areas.count; i-- > 0 && !*address;) {
+		const struct vg_installed *installed = &session->areas.patches[i];
+
+		if (vg_installed_is_linked(installed) &&
+		    strcmp(vg_installed_name(installed), wanted->soname) == 0)
+			*address = find_in_patch(installed, wanted);
+	}
+	if (*address)
+		return NULL;
+	return vg_error_new(VG_REFUSED,
+			    "patch %s needs %s of %s, which patch %s in process %d does not have; "
+			    "build it again with --depends-object and the object that is applied",
+			    vg_patch_name(patch), wanted->name, wanted->version, wanted->soname,
+			    session->target.pid);
+}
+
 static struct vg_error *bind_one(const struct vg_scope *scope, const struct vg_patch *patch,
 				 const struct vgp_import *import, const uint64_t *biases,
 				 uint64_t *address)
@@ -94,10 +139,12 @@ static struct vg_error *bind_one(const struct vg_scope *scope, const struct vg_p
 				.soname = vg_patch_string(patch, import->soname),
 				.version = vg_patch_string(patch, import->version)};
 	const struct vg_dynamic *definer = NULL;
-	const Elf64_Sym *symbol =
-		vg_scope_find(scope, wanted.name, wanted.soname, wanted.version, &definer);
+	const Elf64_Sym *symbol;
 
 	*address = 0;
+	if (import->flags & VGP_IMPORT_PATCH)
+		return bind_in_patch(scope->session, patch, &wanted, address);
+	symbol = vg_scope_find(scope, wanted.name, wanted.soname, wanted.version, &definer);
 	if (!symbol && import->flags & VGP_IMPORT_WEAK)
 		return NULL;
 	if (!symbol)

@@ -192,7 +192,7 @@ static struct vg_error *write_function(const struct vg_session *session, struct 
 	if (!vg_stub_entry_jump(record->entry, record->dispatcher, jump))
 		return vg_error_new(VG_FAILED, "the patch area is out of reach of %s",
 				    vg_patch_string(plan->patch, function->name));
-	vg_stub_write(record, record_address, switch_word, area->image + stub);
+	vg_stub_write(record, record_address, switch_word, false, area->image + stub);
 	plan->entries[plan->entry_count++] = entry.address;
 	return NULL;
 }

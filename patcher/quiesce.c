@@ -8,11 +8,13 @@
 #include "patcher/clock.h"
 #include "patcher/ranges.h"
 #include "patcher/result.h"
+#include "patcher/written.h"
 
 #define ATTEMPTS      8
 #define LONGEST_WAIT  (50 * VG_MILLISECOND)
 #define FIRST_GRACE   (10 * VG_MILLISECOND)
 #define LONGEST_GRACE (80 * VG_MILLISECOND)
+#define TRACK_WAIT    (20 * VG_MILLISECOND)
 
 /* Between half and one and a half of the wait. */
 static uint64_t jitter(uint64_t wait)
@@ -48,9 +50,7 @@ static struct vg_error *busy(const struct vg_session *session, const struct vg_s
 			    blocker->function ? blocker->function : "");
 }
 
-/* One attempt, with what goes before it. */
-static struct vg_error *attempt(struct vg_session *session, const struct vg_stop_request *request,
-				struct vg_stop_report *report)
+static struct vg_error *prepare(struct vg_session *session)
 {
 	_cleanup_free_ struct vg_code_area *areas = NULL;
 	size_t count = 0;
@@ -58,7 +58,31 @@ static struct vg_error *attempt(struct vg_session *session, const struct vg_stop
 	if (!vg_live_target_is_alive(&session->target))
 		return vg_error_new(VG_FAILED, "process %d ended meanwhile", session->target.pid);
 	VG_TRY(vg_ranges_code_areas(&session->areas, &areas, &count));
-	VG_TRY(vg_stacks_prepare(session->stacks, areas, count));
+	return vg_stacks_prepare(session->stacks, areas, count);
+}
+
+/* It only makes stops shorter: where it can't be had, there is no more to say. */
+static void track(struct vg_session *session)
+{
+	struct vg_hold_options options = {.suspend_seccomp = session->options->suspend_seccomp,
+					  .deadline = vg_clock_now() + TRACK_WAIT};
+	struct vg_error *error;
+	int fd;
+
+	error = vg_written_open(&session->target, &options, &fd, &session->inject);
+	vg_error_free(error);
+	vg_stacks_track(session->stacks, fd);
+}
+
+/* One attempt, with what goes before it. */
+static struct vg_error *attempt(struct vg_session *session, const struct vg_stop_request *request,
+				bool tracks, struct vg_stop_report *report)
+{
+	VG_TRY(prepare(session));
+	if (tracks && vg_stacks_want_tracking(session->stacks)) {
+		track(session);
+		VG_TRY(prepare(session));
+	}
 	VG_TRY(vg_stop(request, report));
 	if (report->outcome == VG_STOP_UNSAFE)
 		vg_stacks_name_blocker(session->stacks, &report->blocker);
@@ -79,6 +103,24 @@ static struct vg_error *better(struct vg_error *before, struct vg_error *now,
 	*named = outcome == VG_STOP_UNSAFE;
 	vg_error_free(before);
 	return now;
+}
+
+/*
+ * Nor is it forgotten that a busy host stood in the way more often than the thread that is named:
+ * otherwise nobody could explain why there was no safe point for so long.
+ */
+static struct vg_error *with_tally(struct vg_error *error, unsigned attempts, unsigned starved,
+				   bool named)
+{
+	if (!error || !named || 2 * starved <= attempts)
+		return error;
+
+	struct vg_error *whole = vg_error_new(
+		vg_error_code(error), "%s (in %u of %u attempts a thread got no CPU to stop on)",
+		vg_error_text(error), starved, attempts);
+
+	vg_error_free(error);
+	return whole;
 }
 
 /*
@@ -108,14 +150,14 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 	uint64_t wait = VG_MILLISECOND;
 	struct vg_error *error = NULL;
 	bool named = false;
-	unsigned attempts = 0;
+	unsigned attempts = 0, starved = 0;
 
 	request->target = &session->target;
 	request->stacks = session->stacks;
 	request->sharing = &session->sharing;
 	for (;;) {
 		_cleanup_(vg_stop_report_clear) struct vg_stop_report report = {0};
-		struct vg_error *failure = attempt(session, request, &report);
+		struct vg_error *failure = attempt(session, request, !once && !attempts, &report);
 		bool done = failure || report.outcome == VG_STOP_DONE;
 
 		struct vg_error *sentence = done ? NULL : busy(session, &report);
@@ -127,8 +169,10 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 		}
 		request->grace = next_grace(request->grace, &report);
 		error = better(error, sentence, report.outcome, &named);
-		if (once ? is_answer(&report, ++attempts) : vg_clock_now() >= session->deadline)
-			return error;
+		attempts++;
+		starved += report.starved;
+		if (once ? is_answer(&report, attempts) : vg_clock_now() >= session->deadline)
+			return with_tally(error, attempts, starved, named);
 		vg_clock_sleep(jitter(wait));
 		wait = 2 * wait < LONGEST_WAIT ? 2 * wait : LONGEST_WAIT;
 	}

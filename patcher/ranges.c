@@ -111,7 +111,7 @@ struct vg_error *vg_ranges_hooks(const struct vg_installed *installed, struct vg
 	for (size_t i = 0; object && i < object->hook_count; i++) {
 		const struct vgp_hook *hook = &object->hooks[i];
 
-		VG_TRY(add(ranges, vg_installed_text(installed, hook->segment) + hook->offset,
+		VG_TRY(add(ranges, vg_installed_segment(installed, hook->segment) + hook->offset,
 			   hook->bytes, vg_patch_string(object, hook->name), false));
 	}
 	return NULL;
@@ -164,7 +164,7 @@ struct vg_error *vg_ranges_code_areas(const struct vg_areas *all, struct vg_code
 	*count = 0;
 	VG_TRY(allocate(most, areas));
 	for (size_t i = 0; i < all->count; i++)
-		if (vg_installed_is_linked(&all->patches[i]))
+		if (vg_installed_is_linked(&all->patches[i]) || all->patches[i].object)
 			fill_areas(&all->patches[i], *areas, count);
 	return NULL;
 }

@@ -8,7 +8,9 @@
 #include "patcher/install.h"
 #include "patcher/quiesce.h"
 #include "patcher/ranges.h"
+#include "patcher/replace.h"
 #include "patcher/result.h"
+#include "patcher/retire.h"
 #include "patcher/switch.h"
 
 struct commit {
@@ -36,7 +38,7 @@ static struct vg_error *prepare_hooks(struct commit *commit)
 		return vg_error_new(VG_FAILED, "out of memory for the hooks of a patch");
 	for (size_t i = 0; i < object->segment_count; i++)
 		if (object->segments[i].kind == VGP_TEXT)
-			commit->segments[i] = vg_installed_text(commit->installed, (uint32_t)i);
+			commit->segments[i] = vg_installed_segment(commit->installed, (uint32_t)i);
 	return vg_hooks_prepare(commit->session, object, commit->segments, &commit->hooks);
 }
 
@@ -57,6 +59,7 @@ static struct vg_error *finish_on(void *context)
 	if (has_post)
 		VG_TRY(vg_hooks_can_run(&commit->hooks));
 	VG_TRY(vg_switch_finish_on(&commit->session->target.memory, commit->installed,
+				   &commit->session->areas,
 				   has_post ? VGA_POST_APPLY : VGA_APPLIED));
 	if (!has_post)
 		return NULL;
@@ -79,6 +82,12 @@ static struct vg_error *run_pre_revert(struct commit *commit)
 	return error;
 }
 
+/* The patches that it was to replace may be tied to its switch word (replace.h). */
+static bool is_unfinished_replacement(const struct vg_installed *installed)
+{
+	return installed->state == VGA_ARMING && vg_patch_replaces(installed->object);
+}
+
 static struct vg_error *switch_by_state(struct commit *commit, enum vga_state off)
 {
 	const struct vg_memory *memory = &commit->session->target.memory;
@@ -86,6 +95,8 @@ static struct vg_error *switch_by_state(struct commit *commit, enum vga_state of
 
 	if (commit->installed->on)
 		return vg_switch_off(memory, commit->installed, areas, off);
+	if (is_unfinished_replacement(commit->installed))
+		VG_TRY(vg_replace_untie(memory, areas));
 	if (vg_installed_is_linked(commit->installed))
 		return vg_switch_finish_off(memory, commit->installed, areas, off);
 	/* Killed in a hook before arming, or after everything was restored. */
@@ -111,28 +122,31 @@ static struct vg_error *switch_off(void *context)
 }
 
 /* The entries of a patch, which are about to be written. */
-static struct vg_error *list_entries(const struct vg_installed *installed, uint64_t **entries,
-				     size_t *count)
+static struct vg_error *list_entries(const struct vg_installed *installed,
+				     struct vg_replace_check *check)
 {
-	size_t most = 0;
-
-	for (size_t a = 0; a < installed->area_count; a++)
-		most += installed->areas[a].header.function_count;
-	*entries = calloc(most + 1, sizeof(**entries));
-	if (!*entries)
-		return vg_error_new(VG_FAILED, "out of memory for the entries of a patch");
 	for (size_t a = 0; a < installed->area_count; a++)
 		for (size_t i = 0; i < installed->areas[a].header.function_count; i++)
-			(*entries)[(*count)++] = installed->areas[a].functions[i].entry;
+			VG_TRY(vg_replace_check_entries(
+				check, &installed->areas[a].functions[i].entry, 1));
 	return NULL;
+}
+
+static struct vg_error *list_areas(const struct vg_installed *installed,
+				   struct vg_replace_check *check)
+{
+	_cleanup_free_ struct vg_code_area *areas = NULL;
+	size_t count;
+
+	VG_TRY(vg_ranges_patch_areas(installed, &areas, &count));
+	return vg_replace_check_areas(check, areas, count);
 }
 
 static struct vg_error *stop_and_switch_off(struct vg_session *session,
 					    struct vg_installed *installed)
 {
 	_cleanup_(vg_ranges_clear) struct vg_ranges ranges = {0};
-	_cleanup_free_ struct vg_code_area *areas = NULL;
-	_cleanup_free_ uint64_t *entries = NULL;
+	_cleanup_(vg_replace_check_clear) struct vg_replace_check check = {0};
 	_cleanup_(clear_commit) struct commit commit = {
 		.session = session,
 		.installed = installed,
@@ -142,58 +156,64 @@ static struct vg_error *stop_and_switch_off(struct vg_session *session,
 		.commit = switch_off, .context = &commit, .hooks = &commit.hooks.stop};
 
 	VG_TRY(prepare_hooks(&commit));
-	VG_TRY(list_entries(installed, &entries, &request.entry_count));
 	VG_TRY(vg_ranges_revert(installed, &ranges));
-	VG_TRY(vg_ranges_patch_areas(installed, &areas, &request.area_count));
-	request.entries = entries;
+	VG_TRY(list_entries(installed, &check));
+	VG_TRY(list_areas(installed, &check));
+	if (is_unfinished_replacement(installed))
+		VG_TRY(vg_replace_prepare_untie(&session->areas, &check));
 	request.ranges = ranges.ranges;
 	request.range_count = ranges.count;
-	request.areas = areas;
+	vg_replace_check_request(&check, &request);
 	return vg_quiesce(session, &request, false);
 }
 
 struct vg_error *vg_take_out(struct vg_session *session, struct vg_installed *installed)
 {
 	VG_TRY(stop_and_switch_off(session, installed));
-
 	/* The old code runs: from here on only memory is left to be given back. */
-	struct vg_error *error = vg_install_remove(session, installed);
-
-	if (error)
-		vg_result_note(session->result,
-			       "patch %s is out, but its memory could not be given back now (%s); "
-			       "the next apply or revert does it",
-			       vg_installed_name(installed), vg_error_text(error));
-	vg_error_free(error);
-	return vg_session_look(session);
+	return vg_give_back(session);
 }
 
-/* Nothing leads there, and no thread was sent there to run a hook. */
-static bool is_unreachable(const struct vg_installed *installed)
+/* Nothing of it ever ran. */
+static bool is_unused(const struct vg_installed *installed)
 {
-	return !vg_installed_is_linked(installed) && !vg_installed_may_run_hook(installed);
+	return installed->state == VGA_MAPPED || installed->state == VGA_READY;
 }
 
 /* The new code runs; a hook that a killed run began must be over before the patch is settled. */
 static struct vg_error *complete(struct vg_session *session, struct vg_installed *installed)
 {
-	_cleanup_(vg_ranges_clear) struct vg_ranges ranges = {0};
+	_cleanup_(vg_replace_check_clear) struct vg_replace_check check = {0};
 	_cleanup_(clear_commit) struct commit commit = {.session = session, .installed = installed};
 	struct vg_stop_request request = {
 		.commit = finish_on, .context = &commit, .hooks = &commit.hooks.stop};
 
 	VG_TRY(prepare_hooks(&commit));
 	if (vg_installed_may_run_hook(installed))
-		VG_TRY(vg_ranges_hooks(installed, &ranges));
-	request.ranges = ranges.ranges;
-	request.range_count = ranges.count;
+		VG_TRY(vg_ranges_hooks(installed, &check.ranges));
+	if (is_unfinished_replacement(installed))
+		VG_TRY(vg_replace_prepare(&session->areas, &check));
+	request.ranges = check.ranges.ranges;
+	request.range_count = check.ranges.count;
+	vg_replace_check_request(&check, &request);
 	return vg_quiesce(session, &request, false);
 }
 
 static struct vg_error *recover_one(struct vg_session *session, struct vg_installed *installed)
 {
 	session->result->recovered = true;
-	if (is_unreachable(installed)) {
+	if (installed->state == VGA_REPLACED)
+		return vg_error_new(VG_FAILED,
+				    "patch %s in process %d is tied to a patch that was to replace "
+				    "it and is gone; restart the target to be rid of it",
+				    vg_installed_name(installed), session->target.pid);
+	if (installed->state == VGA_DISARMED) {
+		vg_result_note(session->result,
+			       "an interrupted run had left patch %s out, but its memory behind",
+			       vg_installed_name(installed));
+		return vg_give_back(session);
+	}
+	if (is_unused(installed)) {
 		vg_result_note(session->result,
 			       "an interrupted run had left patch %s unfinished; it was removed",
 			       vg_installed_name(installed));
@@ -214,13 +234,22 @@ static struct vg_error *recover_one(struct vg_session *session, struct vg_instal
 	return vg_session_look(session);
 }
 
-/* The newest that is not as it should be, or NULL. */
+/* The newest that is not as it should be, or NULL. What is retired is looked at in the end. */
 static struct vg_installed *find_interrupted(struct vg_session *session)
 {
 	for (size_t i = session->areas.count; i-- > 0;)
-		if (session->areas.patches[i].state != VGA_APPLIED)
+		if (session->areas.patches[i].state != VGA_APPLIED &&
+		    session->areas.patches[i].state != VGA_RETIRED)
 			return &session->areas.patches[i];
 	return NULL;
+}
+
+static bool has_retired(const struct vg_session *session)
+{
+	for (size_t i = 0; i < session->areas.count; i++)
+		if (session->areas.patches[i].state == VGA_RETIRED)
+			return true;
+	return false;
 }
 
 struct vg_error *vg_recover(struct vg_session *session)
@@ -237,5 +266,5 @@ struct vg_error *vg_recover(struct vg_session *session)
 	}
 	while ((installed = find_interrupted(session)))
 		VG_TRY(recover_one(session, installed));
-	return NULL;
+	return has_retired(session) ? vg_give_back(session) : NULL;
 }

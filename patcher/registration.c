@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "patcher/replace.h"
 #include "patcher/result.h"
 
 static const char symbol_name[] = "_dl_find_object";
@@ -300,4 +301,101 @@ struct vg_error *vg_registration_off(const struct vg_memory *memory,
 		VG_TRY(restore_slots(memory, &removed));
 	}
 	return NULL;
+}
+
+/* ---- replacing */
+
+/* What stands below an area in the chain: its `next`, or what it saved of a slot. */
+static uint64_t below_of(const struct vga_registration *registration, uint64_t slot)
+{
+	return slot ? saved_at(registration, slot) : registration->next;
+}
+
+/* The next step down, if `value` leads to an area that is replaced. */
+static struct vg_error *step_down(const struct vg_memory *memory, const struct vg_areas *all,
+				  uint64_t slot, uint64_t *value)
+{
+	for (size_t p = 0; p < all->count; p++) {
+		const struct vg_installed *older = &all->patches[p];
+
+		for (size_t a = 0; vg_replace_is_older(older) && a < older->area_count; a++) {
+			struct vga_registration registration;
+
+			VG_TRY(read_registration(memory, &older->areas[a], &registration));
+			if (registration.find_object && registration.find_object == *value) {
+				*value = below_of(&registration, slot);
+				return NULL;
+			}
+		}
+	}
+	return NULL;
+}
+
+static size_t count_areas(const struct vg_areas *all)
+{
+	size_t count = 0;
+
+	for (size_t p = 0; p < all->count; p++)
+		count += all->patches[p].area_count;
+	return count;
+}
+
+/* As many steps as there are areas end any chain that is none. */
+static struct vg_error *descend(const struct vg_memory *memory, const struct vg_areas *all,
+				uint64_t slot, uint64_t *value)
+{
+	for (size_t steps = count_areas(all); steps-- > 0;)
+		VG_TRY(step_down(memory, all, slot, value));
+	return NULL;
+}
+
+static struct vg_error *settle(const struct vg_memory *memory, const struct vg_areas *all,
+			       uint64_t address)
+{
+	struct vga_registration registration;
+
+	VG_TRY(vg_memory_read(memory, address, &registration, sizeof(registration)));
+	if (!registration.find_object || registration.slot_count > VGA_GOT_SLOTS)
+		return NULL;
+	VG_TRY(descend(memory, all, 0, &registration.next));
+	for (size_t s = 0; s < registration.slot_count; s++)
+		VG_TRY(descend(memory, all, registration.slots[s].address,
+			       &registration.slots[s].saved));
+	return vg_memory_write(memory, address, &registration, sizeof(registration));
+}
+
+/* From the newest down: a slot that an older patch alone knows goes back step by step. */
+static struct vg_error *release(const struct vg_memory *memory, const struct vg_areas *all)
+{
+	for (size_t p = all->count; p-- > 0;) {
+		const struct vg_installed *older = &all->patches[p];
+
+		for (size_t a = vg_replace_is_older(older) ? older->area_count : 0; a-- > 0;) {
+			struct vga_registration registration;
+
+			VG_TRY(read_registration(memory, &older->areas[a], &registration));
+			if (registration.find_object)
+				VG_TRY(restore_slots(memory, &registration));
+		}
+	}
+	return NULL;
+}
+
+struct vg_error *vg_registration_replace_plan(const struct vg_memory *memory,
+					      const struct vg_plan *plan,
+					      const struct vg_areas *all)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		VG_TRY(settle(memory, all,
+			      plan->areas[i].address + plan->areas[i].layout.registration_offset));
+	return release(memory, all);
+}
+
+struct vg_error *vg_registration_replace(const struct vg_memory *memory,
+					 const struct vg_installed *installed,
+					 const struct vg_areas *all)
+{
+	for (size_t a = 0; a < installed->area_count; a++)
+		VG_TRY(settle(memory, all, registration_address(&installed->areas[a])));
+	return release(memory, all);
 }

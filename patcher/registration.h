@@ -49,4 +49,16 @@ VG_MUST_CHECK struct vg_error *vg_registration_off(const struct vg_memory *memor
 						   const struct vg_installed *installed,
 						   const struct vg_areas *all);
 
+/*
+ * The areas of a patch that replaces others stand alone in the chain: they and all slots lead to
+ * what was below the replaced ones. `all`: the patches of the target, with or without the patch
+ * itself. Can be made again from its beginning. Thread context: all threads stopped.
+ */
+VG_MUST_CHECK struct vg_error *vg_registration_replace_plan(const struct vg_memory *memory,
+							    const struct vg_plan *plan,
+							    const struct vg_areas *all);
+VG_MUST_CHECK struct vg_error *vg_registration_replace(const struct vg_memory *memory,
+						       const struct vg_installed *installed,
+						       const struct vg_areas *all);
+
 #endif

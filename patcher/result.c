@@ -25,7 +25,7 @@ void vg_result_start(struct vg_result *result, pid_t pid, const char *patch)
 		.pid = pid, .patch = strdup(patch), .outcome = VG_OUTCOME_FAILED};
 }
 
-static void clear_blockers(struct vg_result *result)
+void vg_result_forget_blockers(struct vg_result *result)
 {
 	for (size_t i = 0; i < result->blocker_count; i++)
 		vg_blocker_clear(&result->blockers[i]);
@@ -36,13 +36,16 @@ static void clear_blockers(struct vg_result *result)
 
 void vg_result_clear(struct vg_result *result)
 {
-	clear_blockers(result);
+	vg_result_forget_blockers(result);
 	for (size_t i = 0; i < result->hide_count; i++) {
 		free(result->hides[i].patch);
 		free(result->hides[i].function);
 	}
 	for (size_t i = 0; i < result->note_count; i++)
 		free(result->notes[i]);
+	for (size_t i = 0; i < result->replaced_count; i++)
+		free(result->replaced[i]);
+	free(result->replaced);
 	free(result->hides);
 	free(result->notes);
 	free(result->patch);
@@ -66,6 +69,18 @@ void vg_result_note(struct vg_result *result, const char *format, ...)
 	va_end(args);
 }
 
+void vg_result_replaced(struct vg_result *result, const char *patch)
+{
+	char **replaced =
+		reallocarray(result->replaced, result->replaced_count + 1, sizeof(*replaced));
+	char *copy = replaced ? strdup(patch) : NULL;
+
+	if (replaced)
+		result->replaced = replaced;
+	if (copy)
+		replaced[result->replaced_count++] = copy;
+}
+
 void vg_result_hides(struct vg_result *result, const char *patch, const char *function)
 {
 	struct vg_hidden *hides =
@@ -82,7 +97,7 @@ static void set_blocker(struct vg_result *result, struct vg_stop_report *report,
 {
 	if (named && report->outcome == VG_STOP_BUSY)
 		return;
-	clear_blockers(result);
+	vg_result_forget_blockers(result);
 	if (report->outcome == VG_STOP_DONE || (!report->blocker.tid && !report->blocker.coroutine))
 		return;
 	result->blockers = malloc(sizeof(*result->blockers));

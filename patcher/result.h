@@ -12,7 +12,11 @@
 
 void vg_result_start(struct vg_result *result, pid_t pid, const char *patch);
 void vg_result_note(struct vg_result *result, const char *format, ...) VG_PRINTF(2, 3);
+/* A patch that this one takes out. */
+void vg_result_replaced(struct vg_result *result, const char *patch);
 void vg_result_hides(struct vg_result *result, const char *patch, const char *function);
+/* For a stop whose failure is no failure of the verb. */
+void vg_result_forget_blockers(struct vg_result *result);
 /*
  * Adds one stop: times, counts. Its blocker, which is taken from `report`, replaces those of
  * earlier stops; if one of those is `named` and this one only did not stop in time, the earlier one

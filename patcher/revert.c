@@ -22,20 +22,13 @@
 #include "patcher/recovery.h"
 #include "patcher/result.h"
 
-static bool object_depends_on(const struct vg_patch *object, const char *name)
-{
-	for (size_t i = 0; object && i < object->depend_count; i++)
-		if (strcmp(vg_patch_string(object, object->depends[i]), name) == 0)
-			return true;
-	return false;
-}
-
 static struct vg_error *check_dependents(const struct vg_session *session, const char *name)
 {
 	for (size_t i = 0; i < session->areas.count; i++) {
 		const struct vg_installed *installed = &session->areas.patches[i];
 
-		if (object_depends_on(installed->object, name))
+		if (vg_installed_is_linked(installed) &&
+		    vg_patch_depends_on(installed->object, name))
 			return vg_error_new(
 				VG_REFUSED, "patch %s depends on patch %s; revert %s first",
 				vg_installed_name(installed), name, vg_installed_name(installed));

@@ -62,7 +62,8 @@ void vg_session_close(struct vg_session *session)
 struct vg_installed *vg_session_find(struct vg_session *session, const char *name)
 {
 	for (size_t i = 0; i < session->areas.count; i++)
-		if (strcmp(vg_installed_name(&session->areas.patches[i]), name) == 0)
+		if (session->areas.patches[i].state != VGA_RETIRED &&
+		    strcmp(vg_installed_name(&session->areas.patches[i]), name) == 0)
 			return &session->areas.patches[i];
 	return NULL;
 }

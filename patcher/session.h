@@ -36,7 +36,7 @@ VG_MUST_CHECK struct vg_error *vg_session_open(struct vg_session *session, pid_t
 VG_MUST_CHECK struct vg_error *vg_session_look(struct vg_session *session);
 void vg_session_close(struct vg_session *session);
 
-/* The patch of that name in the target, or NULL. */
+/* The patch of that name in the target, or NULL. One that is retired is none. */
 struct vg_installed *vg_session_find(struct vg_session *session, const char *name);
 
 #endif

@@ -63,6 +63,14 @@ void vg_stacks_close(struct vg_stacks *stacks);
 VG_MUST_CHECK struct vg_error *
 vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_code_area *areas, size_t area_count);
 
+/*
+ * Would it shorten a stop if the kernel kept track of the pages that are searched for coroutines?
+ * To be asked after vg_stacks_prepare().
+ */
+bool vg_stacks_want_tracking(const struct vg_stacks *stacks);
+/* From the next vg_stacks_prepare() on, with a descriptor of vg_written_open(), which is taken. */
+void vg_stacks_track(struct vg_stacks *stacks, int fd);
+
 enum vg_verdict { VG_SAFE, VG_UNSAFE };
 
 /*
@@ -89,6 +97,10 @@ VG_MUST_CHECK struct vg_error *
 vg_stacks_check_coroutines(struct vg_stacks *stacks, const struct vg_code_range *ranges,
 			   size_t range_count, enum vg_verdict *verdict, struct vg_blocker *blocker,
 			   char **why, unsigned *count);
+
+/* The stack pointers of all contexts that the last check of coroutines saw, live or not. */
+VG_MUST_CHECK struct vg_error *vg_stacks_context_pointers(const struct vg_stacks *stacks,
+							  uint64_t **pointers, size_t *count);
 
 /* What the search for coroutines left out, as a sentence for people (owned by the caller), or NULL.
  */

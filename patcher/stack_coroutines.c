@@ -26,6 +26,8 @@
 
 /* Most coroutines have less in use; a longer stack is unwound before it is scanned further. */
 #define QUICK_SCAN_BYTES (UINT64_C(64) << 10)
+/* Less memory than this is searched in no time. */
+#define TRACKED_BYTES (UINT64_C(2) << 20)
 /* MINSIGSTKSZ: what the kernel itself takes for the least that can be called a stack. */
 #define STACK_MIN 2048
 
@@ -380,6 +382,7 @@ static struct vg_error *check(struct vg_stacks *stacks, const struct stack_range
 	if (*verdict == VG_UNSAFE)
 		return NULL;
 	stacks->inside.sweep = stacks->before.sweep;
+	stacks->inside.only_written = stacks->is_protected;
 	VG_TRY(coroutine_search(&stacks->inside));
 	stacks->before.sweep = stacks->inside.sweep;
 	VG_TRY(judge_all(stacks, &stacks->inside, &stacks->before, ranges, tally, verdict, blocker,
@@ -408,6 +411,20 @@ struct vg_error *vg_stacks_check_coroutines(struct vg_stacks *stacks,
 	return error;
 }
 
+struct vg_error *vg_stacks_context_pointers(const struct vg_stacks *stacks, uint64_t **pointers,
+					    size_t *count)
+{
+	const struct coroutine_search *inside = &stacks->inside;
+
+	*pointers = calloc(inside->count + 1, sizeof(**pointers));
+	if (!*pointers)
+		return vg_error_no_memory();
+	*count = stacks->can_coroutine ? inside->count : 0;
+	for (size_t i = 0; i < *count; i++)
+		(*pointers)[i] = inside->contexts[i].registers[CFI_RSP];
+	return NULL;
+}
+
 /* Unwinding every context once reads the unwind information that the stop will ask for. */
 static void warm(struct vg_stacks *stacks)
 {
@@ -432,6 +449,7 @@ struct vg_error *stack_coroutines_prepare(struct vg_stacks *stacks)
 	if (!stacks->use_generation || stacks->use_generation != stacks->modules.generation)
 		stacks->can_coroutine = coroutine_is_possible(&stacks->modules);
 	stacks->use_generation = stacks->modules.generation;
+	stacks->is_protected = false;
 	if (!stacks->can_coroutine)
 		return NULL;
 	before->tid = stacks->modules.reader;
@@ -439,9 +457,23 @@ struct vg_error *stack_coroutines_prepare(struct vg_stacks *stacks)
 	stacks->has_guard = coroutine_guard(stacks->pid, before->tid, &before->guard);
 	if (!stacks->has_guard)
 		return NULL; /* a thread's control block will tell it */
+	before->protector = stacks->protector;
+	before->protects = stacks->protector >= 0;
 	VG_TRY(coroutine_search(before));
+	stacks->is_protected = before->protects && !before->unreadable;
 	warm(stacks);
 	return NULL;
+}
+
+bool vg_stacks_want_tracking(const struct vg_stacks *stacks)
+{
+	return stacks->protector < 0 && stacks->can_coroutine &&
+	       stacks->before.bytes > TRACKED_BYTES;
+}
+
+void vg_stacks_track(struct vg_stacks *stacks, int fd)
+{
+	stacks->protector = fd;
 }
 
 char *vg_stacks_note(const struct vg_stacks *stacks)

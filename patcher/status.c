@@ -11,6 +11,7 @@
 #include "common/elf_file.h"
 #include "common/patch_object.h"
 #include "patcher/area.h"
+#include "patcher/chain.h"
 #include "patcher/clock.h"
 #include "patcher/memory.h"
 #include "patcher/symbol_file.h"
@@ -27,7 +28,15 @@ static char *read_exe(const struct vg_live_target *target)
 	return strdup(path);
 }
 
-static struct vg_error *describe(const struct vg_live_target *target,
+/* Applied is what runs: not if a module of it was unloaded. */
+static bool is_applied(const struct vg_live_target *target, const struct vg_areas *areas,
+		       const struct vg_installed *installed)
+{
+	return installed->state == VGA_APPLIED &&
+	       vg_chain_is_whole(&target->memory, areas, installed);
+}
+
+static struct vg_error *describe(const struct vg_live_target *target, const struct vg_areas *areas,
 				 struct vg_installed *installed, struct vg_applied *applied)
 {
 	char build_id[2 * VGP_MAX_BUILD_ID + 1] = "";
@@ -39,7 +48,7 @@ static struct vg_error *describe(const struct vg_live_target *target,
 				       .exe = read_exe(target),
 				       .build_id = strdup(build_id),
 				       .patch = strdup(vg_installed_name(installed)),
-				       .interrupted = installed->state != VGA_APPLIED,
+				       .interrupted = !is_applied(target, areas, installed),
 				       .object = vg_take(installed->object)};
 	if (!applied->exe || !applied->build_id || !applied->patch)
 		return vg_error_new(VG_FAILED, "out of memory for the status");
@@ -77,7 +86,9 @@ static struct vg_error *fill(const struct vg_live_target *target, struct vg_area
 	if (!status->applied)
 		return vg_error_new(VG_FAILED, "out of memory for the status");
 	for (size_t i = 0; i < areas->count; i++)
-		VG_TRY(describe(target, &areas->patches[i], &status->applied[status->count++]));
+		if (areas->patches[i].state != VGA_RETIRED)
+			VG_TRY(describe(target, areas, &areas->patches[i],
+					&status->applied[status->count++]));
 	return NULL;
 }
 

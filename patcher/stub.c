@@ -22,10 +22,11 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t count)
 }
 
 void vg_stub_write(const struct vga_function *function, uint64_t record, uint64_t switch_word,
-		   uint8_t stub[VG_STUB_BYTES])
+		   bool replaced, uint8_t stub[VG_STUB_BYTES])
 {
-	static const uint8_t head[] = {0x9c, 0x50, 0xa0};	   /* pushf; push %rax; movabs */
-	static const uint8_t test[] = {0x84, 0xc0, 0x58, 0x75, 7}; /* test; pop %rax; jne 1f */
+	static const uint8_t head[] = {0x9c, 0x50, 0xa0};     /* pushf; push %rax; movabs */
+	static const uint8_t test[] = {0x84, 0xc0, 0x58};     /* test; pop %rax */
+	const uint8_t branch[] = {replaced ? 0x74 : 0x75, 7}; /* je 1f, jne 1f */
 	static const uint8_t popf[] = {0x9d};
 	uint64_t slot = record + offsetof(struct vga_function, slot);
 	uint64_t below = record + offsetof(struct vga_function, below);
@@ -37,6 +38,7 @@ void vg_stub_write(const struct vga_function *function, uint64_t record, uint64_
 	at = put(stub + VG_STUB_SELECT, head, sizeof(head));
 	at = put(at, &switch_word, sizeof(switch_word));
 	at = put(at, test, sizeof(test));
+	at = put(at, branch, sizeof(branch));
 	at = put(at, popf, sizeof(popf));
 	at = put_jump_through(at, function->dispatcher + (uint64_t)(at - stub), below);
 	at = put(at, popf, sizeof(popf));

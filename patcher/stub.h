@@ -9,7 +9,7 @@
  *                movabs switch_word, %al      the switch word may be in another area, out of reach
  *                test  %al, %al
  *                pop   %rax
- *                jne   1f
+ *                jne   1f                     (je, while a replacing patch goes in)
  *                popf
  *                jmp   *below(%rip)
  *             1: popf
@@ -32,10 +32,11 @@
 
 /*
  * Writes the stubs of one function. `record` is the address of its vga_function, `switch_word` that
- * of the switch word; `record->dispatcher` says where the stubs lie.
+ * of the switch word; `record->dispatcher` says where the stubs lie. `replaced`: the word is that
+ * of a patch that replaces this one, and 1 means that this one is off.
  */
 void vg_stub_write(const struct vga_function *function, uint64_t record, uint64_t switch_word,
-		   uint8_t stub[VG_STUB_BYTES]);
+		   bool replaced, uint8_t stub[VG_STUB_BYTES]);
 /* The jump that arms an entry. False: out of reach. */
 bool vg_stub_entry_jump(uint64_t entry, uint64_t dispatcher, uint8_t jump[VGP_JUMP_BYTES]);
 /* The target of such a jump; false if the bytes are none. */

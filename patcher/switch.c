@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "patcher/chain.h"
 #include "patcher/registration.h"
+#include "patcher/replace.h"
 #include "patcher/stub.h"
 
 static struct vg_error *store(const struct vg_memory *memory, uint64_t address, uint64_t value)
@@ -68,9 +69,20 @@ static struct vg_error *restore_entry(const struct vg_memory *memory,
 	return vg_memory_write(memory, record->entry, record->saved, VGP_JUMP_BYTES);
 }
 
-/* All slots of an area in one write: the other fields of the records keep their values. */
+/* All that changed functions have below them once no other patch is there. */
+static void settle(struct vga_function *record, const struct vg_patch *patch)
+{
+	record->below = record->displaced;
+	memcpy(record->saved, patch->functions[record->function].entry, VGP_JUMP_BYTES);
+}
+
+/*
+ * All slots of an area in one write: the other fields of the records keep their values. `alone`: of
+ * this patch, and nothing is below it any more; or NULL.
+ */
 static struct vg_error *store_slots(const struct vg_memory *memory, uint64_t address,
-				    const struct vga_function *records, size_t count, bool on)
+				    const struct vga_function *records, size_t count, bool on,
+				    const struct vg_patch *alone)
 {
 	_cleanup_free_ struct vga_function *copy = calloc(count + 1, sizeof(*copy));
 
@@ -79,17 +91,22 @@ static struct vg_error *store_slots(const struct vg_memory *memory, uint64_t add
 	for (size_t i = 0; i < count; i++) {
 		copy[i] = records[i];
 		copy[i].slot = on ? records[i].new_code : records[i].select;
+		if (alone)
+			settle(&copy[i], alone);
 	}
 	return count ? vg_memory_write(memory, address, copy, count * sizeof(*copy)) : NULL;
 }
 
 static struct vg_error *store_plan_slots(const struct vg_memory *memory, const struct vg_plan *plan)
 {
+	const struct vg_patch *alone = vg_patch_replaces(plan->patch) ? plan->patch : NULL;
+
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct vg_plan_area *area = &plan->areas[i];
 
 		VG_TRY(store_slots(memory, area->address + area->layout.functions_offset,
-				   vg_plan_functions(area), area->layout.function_count, true));
+				   vg_plan_functions(area), area->layout.function_count, true,
+				   alone));
 	}
 	return NULL;
 }
@@ -112,41 +129,68 @@ struct vg_error *vg_switch_compare(const struct vg_memory *memory, const struct 
 	return for_each(memory, plan, compare_entry);
 }
 
-struct vg_error *vg_switch_on(const struct vg_memory *memory, const struct vg_plan *plan,
-			      enum vga_state on)
+/* Steps 2 to 4. */
+static struct vg_error *commit_on(const struct vg_memory *memory, const struct vg_plan *plan,
+				  const struct vg_areas *areas)
 {
 	uint64_t primary = plan->areas[VG_PRIMARY_MODULE].address;
+
+	VG_TRY(arm_all(memory, plan));
+	if (vg_patch_replaces(plan->patch))
+		VG_TRY(vg_replace_tie(memory, areas,
+				      primary + offsetof(struct vga_header, switch_word)));
+	return store_switch(memory, primary, true);
+}
+
+/* What can't be undone here is left to recovery: the journal says ARMING. */
+static struct vg_error *undo_on(const struct vg_memory *memory, const struct vg_plan *plan,
+				const struct vg_areas *areas)
+{
+	if (vg_patch_replaces(plan->patch))
+		VG_TRY(vg_replace_untie(memory, areas));
+	VG_TRY(for_each(memory, plan, restore_entry));
+	VG_TRY(vg_registration_undo(memory, plan));
+	return store_state(memory, plan->areas[VG_PRIMARY_MODULE].address, VGA_READY);
+}
+
+struct vg_error *vg_switch_on(const struct vg_memory *memory, const struct vg_plan *plan,
+			      const struct vg_areas *areas, enum vga_state on)
+{
 	struct vg_error *error;
 
 	VG_TRY(for_each(memory, plan, compare_entry));
-	error = arm_all(memory, plan);
-	if (!error)
-		error = store_switch(memory, primary, true);
+	error = commit_on(memory, plan, areas);
 	if (error) {
-		/* What can't be undone here is left to recovery: the journal says ARMING. */
-		struct vg_error *undo = for_each(memory, plan, restore_entry);
-
-		if (!undo)
-			undo = vg_registration_undo(memory, plan);
-		if (!undo)
-			undo = store_state(memory, primary, VGA_READY);
-		vg_error_free(undo);
+		vg_error_free(undo_on(memory, plan, areas));
 		return error;
 	}
+	if (vg_patch_replaces(plan->patch))
+		VG_TRY(vg_replace_disarm(memory, areas));
 	VG_TRY(store_plan_slots(memory, plan));
-	return store_state(memory, primary, on);
+	if (vg_patch_replaces(plan->patch)) {
+		VG_TRY(vg_registration_replace_plan(memory, plan, areas));
+		VG_TRY(vg_replace_finish(memory, areas));
+	}
+	return store_state(memory, plan->areas[VG_PRIMARY_MODULE].address, on);
 }
 
 static struct vg_error *store_installed_slots(const struct vg_memory *memory,
-					      const struct vg_installed *installed, bool on)
+					      const struct vg_installed *installed, bool on,
+					      const struct vg_patch *alone)
 {
 	for (size_t i = 0; i < installed->area_count; i++) {
 		const struct vg_area *area = &installed->areas[i];
 
 		VG_TRY(store_slots(memory, vg_area_function_address(area, 0), area->functions,
-				   area->header.function_count, on));
+				   area->header.function_count, on, alone));
 	}
 	return NULL;
+}
+
+struct vg_error *vg_switch_slots(const struct vg_memory *memory,
+				 const struct vg_installed *installed, bool on)
+{
+	return store_installed_slots(memory, installed, on, NULL);
 }
 
 static uint64_t primary_address(const struct vg_installed *installed)
@@ -155,22 +199,32 @@ static uint64_t primary_address(const struct vg_installed *installed)
 }
 
 struct vg_error *vg_switch_finish_on(const struct vg_memory *memory,
-				     const struct vg_installed *installed, enum vga_state on)
+				     const struct vg_installed *installed,
+				     const struct vg_areas *areas, enum vga_state on)
 {
-	VG_TRY(store_installed_slots(memory, installed, true));
+	bool replaces = installed->state == VGA_ARMING && vg_patch_replaces(installed->object);
+
+	if (replaces)
+		VG_TRY(vg_replace_disarm(memory, areas));
+	VG_TRY(store_installed_slots(memory, installed, true, replaces ? installed->object : NULL));
+	if (replaces) {
+		VG_TRY(vg_registration_replace(memory, installed, areas));
+		VG_TRY(vg_replace_finish(memory, areas));
+	}
 	return store_state(memory, primary_address(installed), on);
 }
 
-/* Does the entry lead to this patch? Then it is the newest of the chain. */
-static struct vg_error *is_armed(const struct vg_memory *memory, const struct vga_function *record,
-				 bool *armed)
+/*
+ * Does the entry lead to this patch? Then it is the newest of the chain. An entry that is gone with
+ * its module (dlclose) leads nowhere.
+ */
+static bool is_armed(const struct vg_memory *memory, const struct vga_function *record)
 {
 	uint8_t now[VGP_JUMP_BYTES], jump[VGP_JUMP_BYTES];
 
-	VG_TRY(vg_memory_read(memory, record->entry, now, sizeof(now)));
-	*armed = vg_stub_entry_jump(record->entry, record->dispatcher, jump) &&
-		 memcmp(now, jump, sizeof(now)) == 0;
-	return NULL;
+	return vg_memory_read_some(memory, record->entry, now, sizeof(now)) == sizeof(now) &&
+	       vg_stub_entry_jump(record->entry, record->dispatcher, jump) &&
+	       memcmp(now, jump, sizeof(now)) == 0;
 }
 
 /*
@@ -210,6 +264,13 @@ static struct vg_error *bypass(const struct vg_memory *memory, const struct vga_
 	return NULL;
 }
 
+struct vg_error *vg_switch_disarm(const struct vg_memory *memory, const struct vga_function *record,
+				  bool *was)
+{
+	*was = is_armed(memory, record);
+	return *was ? restore_entry(memory, record) : NULL;
+}
+
 /* Step 4 of off, for one function. An entry that was never armed is left alone. */
 static struct vg_error *unlink_function(const struct vg_memory *memory,
 					const struct vga_function *record,
@@ -217,10 +278,8 @@ static struct vg_error *unlink_function(const struct vg_memory *memory,
 {
 	bool armed;
 
-	VG_TRY(is_armed(memory, record, &armed));
-	if (armed)
-		return restore_entry(memory, record);
-	return bypass(memory, record, areas);
+	VG_TRY(vg_switch_disarm(memory, record, &armed));
+	return armed ? NULL : bypass(memory, record, areas);
 }
 
 struct vg_error *vg_switch_finish_off(const struct vg_memory *memory,
@@ -240,7 +299,7 @@ struct vg_error *vg_switch_off(const struct vg_memory *memory, const struct vg_i
 	uint64_t primary = primary_address(installed);
 
 	VG_TRY(store_state(memory, primary, VGA_REVERTING));
-	VG_TRY(store_installed_slots(memory, installed, false));
+	VG_TRY(vg_switch_slots(memory, installed, false));
 	VG_TRY(store_switch(memory, primary, false));
 	return vg_switch_finish_off(memory, installed, areas, off);
 }

@@ -9,6 +9,9 @@
  *         4 taken out of the chains, entries restored, unknown to the unwinder
  *         5 DISARMED
  *
+ * A replacing patch takes the others out with the same commit: between 2 and 4 they are tied to its
+ * switch word, and before 5 they are disarmed (replace.h).
+ *
  * Every step can be made again from its beginning: that is how recovery finishes what a killed tool
  * began.
  *
@@ -32,16 +35,24 @@ VG_MUST_CHECK struct vg_error *vg_switch_state(const struct vg_memory *memory, u
 /* `on` is APPLIED, or POST_APPLY when there are hooks to run first; `off` is likewise DISARMED, or
  * POST_REVERT.
  *
- * Turns on what `plan` has written. After an error before the commit everything is as it was. */
+ * Turns on what `plan` has written; `areas` are the patches in the target. After an error before
+ * the commit everything is as it was. */
 VG_MUST_CHECK struct vg_error *vg_switch_on(const struct vg_memory *memory,
-					    const struct vg_plan *plan, enum vga_state on);
-/* Steps 5 and 6: the switch word says new already. */
+					    const struct vg_plan *plan,
+					    const struct vg_areas *areas, enum vga_state on);
+/* Steps 5 and 6, after those of a replacement: the switch word says new already. */
 VG_MUST_CHECK struct vg_error *vg_switch_finish_on(const struct vg_memory *memory,
 						   const struct vg_installed *installed,
-						   enum vga_state on);
+						   const struct vg_areas *areas, enum vga_state on);
 VG_MUST_CHECK struct vg_error *vg_switch_off(const struct vg_memory *memory,
 					     const struct vg_installed *installed,
 					     const struct vg_areas *areas, enum vga_state off);
+/* Slots of a patch, all to the new code or to select. */
+VG_MUST_CHECK struct vg_error *vg_switch_slots(const struct vg_memory *memory,
+					       const struct vg_installed *installed, bool on);
+/* Writes back what stood at the entry, if the entry leads to this record. *was: it did. */
+VG_MUST_CHECK struct vg_error *vg_switch_disarm(const struct vg_memory *memory,
+						const struct vga_function *record, bool *was);
 /* Steps 4 and 5: the switch word says old already. */
 VG_MUST_CHECK struct vg_error *vg_switch_finish_off(const struct vg_memory *memory,
 						    const struct vg_installed *installed,

@@ -50,6 +50,16 @@
  *                 switch 0: old code runs; entries being restored      -> disarm, DISARMED
  *   DISARMED    no entry leads here; unmapped when nobody can be in it -> unmap
  *
+ * While a replacing patch (VGP_REPLACE) goes in, every older patch is
+ *   REPLACED    its stubs ask the switch word of the replacing patch, the other way round:
+ *                 switch 0: its new code runs                          -> back to APPLIED
+ *                 switch 1: below it runs, down to the original code   -> disarm, DISARMED
+ * so that the one store that turns the new patch on turns all of these off. The replacing patch is
+ * recovered first: it is the newest.
+ *
+ * A patch that is out, but to whose memory something in the target still points, is
+ *   RETIRED     as DISARMED, and no verb speaks of it any more           -> unmap when nothing does
+ *
  * Around hooks, if the patch has any of that kind (a thread may still run one):
  *   PRE_APPLY   pre-apply hooks run; no entry armed        -> wait for the hook, DISARMED, unmap
  *   POST_APPLY  new code runs everywhere; hooks run        -> wait, run them again, APPLIED
@@ -57,7 +67,8 @@
  *   POST_REVERT no entry leads here; hooks run             -> wait, run them again, DISARMED
  *
  * What the arrow says is what the next apply or revert does first when it finds the area so
- * (recovery); status reports APPLIED areas as `applied` and all others as `interrupted`.
+ * (recovery); status reports APPLIED areas as `applied`, says nothing of RETIRED ones, and reports
+ * all others as `interrupted`.
  * An area whose mapping exists but whose header was never written is an anonymous read-execute
  * mapping, placed and sized with our mark (patcher/placement.h), of which no page was ever touched;
  * recovery unmaps it too.
@@ -87,6 +98,8 @@ enum vga_state {
 	VGA_POST_APPLY = 8,
 	VGA_PRE_REVERT = 9,
 	VGA_POST_REVERT = 10,
+	VGA_REPLACED = 11,
+	VGA_RETIRED = 12,
 };
 
 struct vga_header {

@@ -26,6 +26,8 @@ struct vg_build_request {
 	const char *cve; /* or NULL */
 	const char **depends;
 	size_t depend_count;
+	const char **depend_objects; /* of patches that this one builds upon; named too */
+	size_t depend_object_count;
 	bool replace;
 	const char **hooks; /* C files */
 	size_t hook_count;

@@ -39,7 +39,7 @@
  *   memory is allocated, so hooks may use them. All three calls may be made from any thread at the
  *   same time, but not from signal handlers. All units and hooks of one patch share them; two
  *   patches do not. They are gone when the patch is reverted: a pre-revert or post-revert hook
- *   can still read them.
+ *   can still read them. A patch that replaces it (--replace) runs none of its hooks.
  *
  *   One C file of the patch (the hooks file or a new file of the diff) says
  *   VGRAFT_SHADOW_VARIABLES; the others just include this header.

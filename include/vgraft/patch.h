@@ -149,9 +149,14 @@ struct vgp_part {
 enum vgp_import_flags {
 	VGP_IMPORT_FUNCTION = 1 << 0, /* called; an IFUNC binds to what the target's linker chose */
 	VGP_IMPORT_WEAK = 1 << 1,     /* 0 if nothing defines it */
+	/*
+	 * A new function (by its linker symbol) or variable that another patch brought: soname is
+	 * the name of that patch, which is among the dependencies; version is the source file.
+	 */
+	VGP_IMPORT_PATCH = 1 << 2,
 };
 
-/* A symbol of another module, bound in the target by name, soname and version. */
+/* A symbol of another module (or patch), bound in the target by name, soname and version. */
 struct vgp_import {
 	uint32_t name;	  /* string */
 	uint32_t soname;  /* string; "" = search the global scope in load order */

@@ -74,6 +74,8 @@ struct vg_result {
 	size_t blocker_count;
 	struct vg_hidden *hides;
 	size_t hide_count;
+	char **replaced; /* patches that a replacing one took out, or (check, refused) would */
+	size_t replaced_count;
 	struct vg_patch *object; /* revert: the object found in the target; owned; else NULL */
 	char **notes;		 /* sentences for people */
 	size_t note_count;

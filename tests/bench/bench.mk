@@ -7,4 +7,4 @@ $(B)/tests/bench/floor/floor: tests/bench/floor/floor.c
 BENCH_PROGRAMS += $(B)/tests/bench/floor/floor
 
 # What the benches share.
-$(BENCH): $(B)/tests/bench/lib/measure.o
+$(BENCH): $(B)/tests/bench/lib/measure.o $(B)/tests/bench/lib/plot.o

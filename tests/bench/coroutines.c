@@ -6,13 +6,19 @@
  * passes or fails.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/bench/lib/measure.h"
+#include "tests/bench/lib/plot.h"
 
 #define RUNS 15
 
 static char folder[512];
+static struct plot plot = {.title = "pause with 64 suspended coroutines",
+			   .x_label = "MiB of heap",
+			   .y_label = "microseconds"};
+static struct plot_line *floor_line, *apply_line;
 
 static void measure(const char *verb, const char *subject, pid_t pid, struct series *pause,
 		    double *coroutines)
@@ -46,6 +52,10 @@ static void measure_size(const char *sizes)
 	printf("%6s %10.0f %9.1f %9.1f %9.1f\n", strchr(sizes, ':') + 1, found,
 	       series_median(&floor), series_median(&apply), series_median(&revert));
 	fflush(stdout);
+	if (found > 0) {
+		plot_add(floor_line, strtod(strchr(sizes, ':') + 1, NULL), series_median(&floor));
+		plot_add(apply_line, strtod(strchr(sizes, ':') + 1, NULL), series_median(&apply));
+	}
 	series_clear(&floor);
 	series_clear(&apply);
 	series_clear(&revert);
@@ -58,9 +68,12 @@ int main(void)
 	       "(load %.1f)\n",
 	       RUNS, bench_load());
 	printf("%6s %10s %9s %9s %9s\n", "MiB", "coroutines", "floor", "apply", "revert");
+	floor_line = plot_add_line(&plot, "floor");
+	apply_line = plot_add_line(&plot, "apply, pause");
 	measure_size("0:25");
 	measure_size("64:1");
 	measure_size("64:25");
 	measure_size("64:60");
+	plot_write(&plot, "coroutines");
 	return 0;
 }

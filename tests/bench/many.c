@@ -53,13 +53,15 @@ static void measure(struct way *way)
 	json_decref(reverted);
 }
 
-static void print_way(struct way *way)
+/* `one`: the way of one process alone, which the last two columns compare with. */
+static void print_way(struct way *way, struct way *one)
 {
 	double apply_ms = series_median(&way->apply), revert_ms = series_median(&way->revert);
 
-	printf("%22s %10zu %9.1f %9.1f %11.2f %11.2f %9.1f\n", way->name, way->processes, apply_ms,
-	       revert_ms, apply_ms / (double)way->processes, revert_ms / (double)way->processes,
-	       series_median(&way->pause));
+	printf("%22s %10zu %9.1f %9.1f %11.2f %11.2f %9.1f %9.1f %9.1f\n", way->name,
+	       way->processes, apply_ms, revert_ms, apply_ms / (double)way->processes,
+	       revert_ms / (double)way->processes, series_median(&way->pause),
+	       apply_ms / series_median(&one->apply), revert_ms / series_median(&one->revert));
 }
 
 int main(void)
@@ -79,10 +81,10 @@ int main(void)
 	printf("one command, ms from its start to its end, medians of %d runs; pause of a process, "
 	       "us (load %.1f)\n",
 	       RUNS, bench_load());
-	printf("%22s %10s %9s %9s %11s %11s %9s\n", "", "processes", "apply", "revert",
-	       "apply each", "revert each", "pause");
+	printf("%22s %10s %9s %9s %11s %11s %9s %9s %9s\n", "", "processes", "apply", "revert",
+	       "apply each", "revert each", "pause", "apply x", "revert x");
 	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++)
-		print_way(&ways[w]);
+		print_way(&ways[w], &ways[0]);
 	for (size_t i = 0; i < PROCESSES; i++)
 		bench_target_stop(&targets[i]);
 	return 0;

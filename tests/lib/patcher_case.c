@@ -126,6 +126,39 @@ static void add_reloc(const struct part *part, size_t offset, uint8_t type, uint
 	vg_patch_writer_add(part->writer, VGP_RELOCS, &reloc, 1);
 }
 
+static uint64_t symbol_address(const struct part *part, const char *name)
+{
+	return find_symbol(&part->symbols, name)->sym.st_value;
+}
+
+/* leaq variable(%rip), %rax; movq %rax, kept(%rip); movl $value, %eax; ret */
+static size_t put_keeper(const struct part *part, size_t at, size_t i, int value)
+{
+	static const uint8_t code[] = {0x48, 0x8d, 0x05, 0, 0,	  0, 0, 0x48, 0x89, 0x05,
+				       0,    0,	   0,	 0, 0xb8, 0, 0, 0,    0,    0xc3};
+
+	memcpy(part->text + at, code, sizeof(code));
+	memcpy(part->text + at + 15, &value, sizeof(value));
+	add_reloc(part, at + 3, VGP_PC32, VGP_BASE_SEGMENT, part->data_segment,
+		  (int64_t)(4 * i) - 4);
+	add_reloc(part, at + 10, VGP_PC32, VGP_BASE_MODULE, part->module,
+		  (int64_t)symbol_address(part, "kept") - 4);
+	return sizeof(code);
+}
+
+/* subq $8, %rsp; call wait_in_busy; addq $8, %rsp; movl $value, %eax; ret */
+static size_t put_waiter(const struct part *part, size_t at, int value)
+{
+	static const uint8_t code[] = {0x48, 0x83, 0xec, 8,    0xe8, 0, 0, 0, 0,   0x48,
+				       0x83, 0xc4, 8,	 0xb8, 0,    0, 0, 0, 0xc3};
+
+	memcpy(part->text + at, code, sizeof(code));
+	memcpy(part->text + at + 14, &value, sizeof(value));
+	add_reloc(part, at + 5, VGP_PC32, VGP_BASE_MODULE, part->module,
+		  (int64_t)symbol_address(part, "wait_in_busy") - 4);
+	return sizeof(code);
+}
+
 /* movl $value, %eax; ret -- or movl variable(%rip), %eax; ret -- or a call of an import */
 static size_t put_code(const struct part *part, size_t at, size_t i, int value)
 {
@@ -133,6 +166,10 @@ static size_t put_code(const struct part *part, size_t at, size_t i, int value)
 				       0xff, 0x15, 0,	 0, 0,	  0,	0x48, 0x83, 0xc4, 8, 0xc3};
 	uint8_t *text = part->text;
 
+	if (part->extra->keeps)
+		return put_keeper(part, at, i, value);
+	if (part->extra->waits)
+		return put_waiter(part, at, value);
 	if (part->extra->import) {
 		memcpy(text + at, call, sizeof(call));
 		put_pc32(text, at + 7, at + STRING);
@@ -258,17 +295,18 @@ static void add_extras(const struct part *part)
 	}
 }
 
-/* Makes the functions of one module; nothing if none of the changes is in it. */
-static void make_part(struct part *part, const struct vg_case *c,
+static const char *const files[] = {[VG_CASE_LIBRARY] = "targets/libpatcher_library.so",
+				    [VG_CASE_PLUGIN] = "targets/libpatcher_plugin.so"};
+
+/* Makes the functions of one module. */
+static void make_part(struct part *part, const struct vg_case *c, enum vg_case_module module,
 		      const struct vg_case_change *changes, size_t count)
 {
-	bool library = part->module != 0;
-	_cleanup_free_ char *path =
-		library ? vg_beside_test("targets/libpatcher_library.so") : strdup(c->path);
+	_cleanup_free_ char *path = module ? vg_beside_test(files[module]) : strdup(c->path);
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (changes[i].library != library)
+		if (changes[i].module != module)
 			continue;
 		if (!n)
 			add_module(part, path, count);
@@ -304,20 +342,27 @@ struct vg_patch *vg_case_patch(const struct vg_case *c, const char *name,
 	static const struct vg_case_extra plain;
 	struct vg_patch_writer *writer = vg_patch_writer_new();
 	struct vgp_info info = {.name = vg_patch_writer_string(writer, name)};
-	struct part program = {.writer = writer, .extra = extra ? extra : &plain};
-	struct part library = program;
+	struct part parts[3] = {{.writer = writer, .extra = extra ? extra : &plain}};
+	enum vg_case_module which[3] = {VG_CASE_PROGRAM};
+	uint16_t modules = 1;
 
 	vg_patch_writer_add(writer, VGP_INFO, &info, 1);
-	library.module = 1;
-	program.data_segment = library.data_segment = changes[count - 1].library ? 2 : 1;
-	make_part(&program, c, changes, count);
-	make_part(&library, c, changes, count);
-	add_extras(&program);
-	end_part(&program);
-	end_part(&library);
-	if (program.extra->data)
+	for (size_t i = 0; i < count; i++)
+		if (changes[i].module > which[modules - 1])
+			which[modules++] = changes[i].module;
+	for (uint16_t m = 0; m < modules; m++) {
+		parts[m] = parts[0];
+		parts[m].module = m;
+		parts[m].data_segment = modules;
+	}
+	for (uint16_t m = 0; m < modules; m++)
+		make_part(&parts[m], c, which[m], changes, count);
+	add_extras(&parts[0]);
+	for (uint16_t m = 0; m < modules; m++)
+		end_part(&parts[m]);
+	if (parts[0].extra->data || parts[0].extra->keeps)
 		add_data(writer, changes, count);
-	return finish(writer, program.extra->replace);
+	return finish(writer, parts[0].extra->replace);
 }
 
 static void expect(struct vg_error *error, enum vg_outcome outcome, const struct vg_result *result)

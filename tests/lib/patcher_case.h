@@ -34,12 +34,15 @@ struct vg_case_counts {
 };
 struct vg_case_counts vg_case_counts(struct vg_case *c);
 
+/* Where a function is. The plugin is what the target loads when it is told. */
+enum vg_case_module { VG_CASE_PROGRAM, VG_CASE_LIBRARY, VG_CASE_PLUGIN };
+
 /* One changed function: returns `value`; `entry` and what it displaces are its first instruction.
  */
 struct vg_case_change {
 	const char *function;
 	int value;
-	bool library; /* it is in libpatcher_library.so, the patch's second module */
+	enum vg_case_module module;
 };
 
 /* What else a patch has. */
@@ -50,6 +53,8 @@ struct vg_case_extra {
 	bool wrong_entry;    /* expects other bytes at the entry */
 	bool far_reference;  /* a relocation that overflows */
 	bool hook, replace;
+	bool keeps; /* the new code stores in the target's `kept` where its variable lies */
+	bool waits; /* the new code calls wait_in_busy */
 };
 struct vg_patch *vg_case_patch(const struct vg_case *c, const char *name,
 			       const struct vg_case_change *changes, size_t count,

@@ -30,11 +30,11 @@ const char *vg_unwound_vgraft(void)
 
 #define COMMAND "{\"directory\": \"%s\", \"file\": \"%s.c\", \"command\": \"gcc -O2 -g -c %s.c\"}"
 
-static void build(const char *name)
+static void build(const char *name, const char *diff, const char *options)
 {
 	vg_project_shell("%s build --source . --diff %s.diff --target program --name %s "
-			 "-o %s.vgp 2>said || { cat said; exit 1; }",
-			 vgraft, name, name, name);
+			 "%s -o %s.vgp 2>said || { cat said; exit 1; }",
+			 vgraft, diff, name, options, name);
 }
 
 void vg_unwound_set_up(void)
@@ -52,8 +52,9 @@ void vg_unwound_set_up(void)
 			 "g++ -O2 -g -c main.cc && "
 			 "g++ -Wl,--build-id -o program main.o outer.o inner.o -lpthread",
 			 home);
-	build("outer");
-	build("inner");
+	build("outer", "outer", "");
+	build("inner", "inner", "");
+	build("all", "outer", "--replace");
 }
 
 struct vg_process *vg_unwound_start(void)

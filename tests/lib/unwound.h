@@ -10,7 +10,9 @@
 
 /* Once, before the tests, in the source tree. */
 void vg_unwound_find(void);
-/* A checked fixture: a project with `program`, outer.vgp and inner.vgp; vg_project_leave() ends it.
+/*
+ * A checked fixture: a project with `program`, outer.vgp, inner.vgp, and all.vgp, which changes
+ * outer() as outer.vgp does and replaces other patches. vg_project_leave() ends it.
  */
 void vg_unwound_set_up(void);
 /* The folder that vgraft lies in. */

@@ -6,13 +6,14 @@ PATCHER_TARGETS := $(B)/tests/live/targets/patcher_target $(B)/tests/live/target
                    $(B)/tests/live/targets/patcher_held
 PATCHER_LIVE    := $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/live/patcher_*.c))
 
-$(PATCHER_LIVE): | $(PATCHER_TARGETS)
-$(B)/tests/live/patcher_kill $(B)/tests/live/patcher_hooks $(B)/tests/live/patcher_unwound $(B)/tests/live/patcher_names: | $(B)/vgraft
+$(PATCHER_LIVE): | $(PATCHER_TARGETS) $(B)/tests/live/targets/libpatcher_plugin.so
+$(B)/tests/live/patcher_kill $(B)/tests/live/patcher_hooks $(B)/tests/live/patcher_unwound $(B)/tests/live/patcher_names $(B)/tests/live/patcher_depends: | $(B)/vgraft
 
 PATCHER_FLAGS := -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror
 PATCHER_LIB   := $(B)/tests/live/targets/libpatcher_library.so
+PATCHER_SO    := $(PATCHER_LIB) $(B)/tests/live/targets/libpatcher_plugin.so
 
-$(PATCHER_LIB): tests/live/targets/patcher_library.c
+$(PATCHER_SO): $(B)/tests/live/targets/lib%.so: tests/live/targets/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(PATCHER_FLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $<
 

@@ -15,9 +15,9 @@
 static const char *const few_threads[5] = {"1", "1", "1", "1", "1"};
 static const char *const names[PATCHES] = {"a", "b", "c"};
 static const struct vg_case_change changes[PATCHES][2] = {
-	{{"first", 2, false}, {"second", 2, false}},
-	{{"first", 3, false}, {"second", 3, false}},
-	{{"first", 4, false}, {"second", 4, false}},
+	{{"first", 2, VG_CASE_PROGRAM}, {"second", 2, VG_CASE_PROGRAM}},
+	{{"first", 3, VG_CASE_PROGRAM}, {"second", 3, VG_CASE_PROGRAM}},
+	{{"first", 4, VG_CASE_PROGRAM}, {"second", 4, VG_CASE_PROGRAM}},
 };
 /* Patch b leaves `second` alone, so that the chains of the two functions differ. */
 static const size_t change_counts[PATCHES] = {2, 1, 2};
@@ -130,6 +130,122 @@ START_TEST(a_patch_that_another_depends_on_stays)
 }
 END_TEST
 
+#define MANY 50
+
+static void shuffle(int order[MANY], unsigned *seed)
+{
+	for (int i = 0; i < MANY; i++)
+		order[i] = i;
+	for (int i = MANY - 1; i > 0; i--) {
+		int j = (int)((unsigned)rand_r(seed) % (unsigned)(i + 1)), kept = order[i];
+
+		order[i] = order[j];
+		order[j] = kept;
+	}
+}
+
+/* Each changes a random part of three functions, one of them in a library. */
+struct many {
+	struct vg_patch *patches[MANY];
+	struct vg_case_change changes[MANY][3];
+	size_t counts[MANY];
+	int stack[MANY]; /* those that are in, the oldest first */
+	int height;
+};
+
+static void make_many(struct many *many, const struct vg_case *c, unsigned *seed)
+{
+	static const struct vg_case_change functions[] = {{"first", 0, VG_CASE_PROGRAM},
+							  {"second", 0, VG_CASE_PROGRAM},
+							  {"third", 0, VG_CASE_LIBRARY}};
+	char name[16];
+
+	for (int i = 0; i < MANY; i++) {
+		unsigned which = 1 + (unsigned)rand_r(seed) % 3;
+
+		for (unsigned f = 0; f < 3; f++) {
+			if (f < 2 && !(which & 1u << f))
+				continue;
+			if (f == 2 && rand_r(seed) % 2)
+				continue;
+			many->changes[i][many->counts[i]] = functions[f];
+			many->changes[i][many->counts[i]++].value = 2 + rand_r(seed) % 8;
+		}
+		snprintf(name, sizeof(name), "p%d", i);
+		many->patches[i] = vg_case_patch(c, name, many->changes[i], many->counts[i], NULL);
+	}
+}
+
+static int expected_of(const struct many *many, const char *function)
+{
+	int value = 1;
+
+	for (int i = 0; i < many->height; i++) {
+		int p = many->stack[i];
+
+		for (size_t f = 0; f < many->counts[p]; f++)
+			if (strcmp(many->changes[p][f].function, function) == 0)
+				value = many->changes[p][f].value;
+	}
+	return value;
+}
+
+static void expect_many(struct vg_case *c, const struct many *many)
+{
+	char expected[32];
+
+	vg_case_expect_answers(c, expected_of(many, "first"), expected_of(many, "second"));
+	snprintf(expected, sizeof(expected), "third %d", expected_of(many, "third"));
+	_cleanup_free_ char *line = vg_case_ask(c, 't', "third");
+
+	ck_assert_str_eq(line, expected);
+}
+
+static void take_out(struct many *many, int patch)
+{
+	int at = 0;
+
+	while (many->stack[at] != patch)
+		at++;
+	many->height--;
+	for (; at < many->height; at++)
+		many->stack[at] = many->stack[at + 1];
+}
+
+START_TEST(fifty_patches_on_three_functions_come_out_in_random_order)
+{
+	unsigned seed = 20261126 + (unsigned)_i;
+	struct vg_case_picture before;
+	struct many many = {.height = 0};
+	int order[MANY];
+	char name[16];
+	struct vg_case c;
+
+	vg_case_start(&c, "patcher_target", few_threads);
+	vg_case_picture(&c, &before);
+	make_many(&many, &c, &seed);
+	shuffle(order, &seed);
+	for (int i = 0; i < MANY; i++) {
+		vg_case_must_apply(&c, many.patches[order[i]]);
+		many.stack[many.height++] = order[i];
+		expect_many(&c, &many);
+	}
+	shuffle(order, &seed);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "p%d", order[i]);
+		vg_case_must_revert(&c, name);
+		take_out(&many, order[i]);
+		expect_many(&c, &many);
+	}
+	vg_case_expect_picture(&c, &before);
+	ck_assert_uint_eq(vg_case_counts(&c).mixed, 0);
+	vg_case_picture_clear(&before);
+	for (int i = 0; i < MANY; i++)
+		vg_patch_free(many.patches[i]);
+	vg_case_end(&c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("patcher_chain");
@@ -138,6 +254,7 @@ int main(void)
 	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, patches_on_one_function_come_out_in_any_order, 0,
 			    sizeof(orders) / sizeof(orders[0]));
+	tcase_add_loop_test(tcase, fifty_patches_on_three_functions_come_out_in_random_order, 0, 2);
 	tcase_add_test(tcase, a_second_patch_on_a_function_is_told_and_strict_refuses_it);
 	tcase_add_test(tcase, a_patch_that_another_depends_on_stays);
 	suite_add_tcase(suite, tcase);

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <vgraft/patcher.h>
@@ -448,6 +450,115 @@ START_TEST(a_thread_that_is_busy_for_ever_holds_nobody_between_two_stops)
 }
 END_TEST
 
+/* The only child of a process; 0 if it has none. */
+static pid_t child_of(pid_t pid)
+{
+	char path[64];
+	int child = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+
+	return file && fscanf(file, "%d", &child) == 1 ? child : 0;
+}
+
+/* Its program lies where only it can see it. */
+static bool start_in_namespaces(struct vg_case *c)
+{
+	_cleanup_free_ char *command = NULL;
+	int code;
+
+	c->path = vg_beside_test("targets/patcher_held");
+	ck_assert_int_gt(asprintf(&command,
+				  "mount -t tmpfs none /mnt && cp '%s' /mnt/program && "
+				  "exec /mnt/program plain",
+				  c->path),
+			 0);
+
+	const char *const probe[] = {"unshare", "--mount",	   "--pid", "--fork",
+				     "--user",	"--map-root-user", "true",  NULL};
+	const char *const argv[] = {"unshare", "--mount",	  "--pid", "--fork", "--kill-child",
+				    "--user",  "--map-root-user", "sh",	   "-c",     command,
+				    NULL};
+
+	if (vg_process_run(probe, &code, NULL) || code)
+		return false;
+	ck_assert_ptr_null(vg_process_start(argv, &c->process));
+	ck_assert_ptr_null(
+		vg_process_wait_text(c->process, &c->process->output, 0, "ready\n", NULL));
+	c->pid = child_of(c->process->pid);
+	return c->pid > 0;
+}
+
+START_TEST(a_target_in_namespaces_of_its_own_is_patched_like_any_other)
+{
+	struct vg_case c = {0};
+
+	if (!start_in_namespaces(&c))
+		vg_test_skip("no user, mount and PID namespaces here");
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", both, 2, NULL);
+
+	expect_still_patchable(&c, patch);
+	vg_case_end(&c);
+}
+END_TEST
+
+static bool pin(pid_t pid, size_t cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(pid, sizeof(set), &set) == 0;
+}
+
+/* Takes a processor from everybody else there for some 0.4 s; says when it has it. */
+static void hog(size_t cpu, int tell)
+{
+	const struct sched_param priority = {.sched_priority = 1};
+	struct timespec start, now;
+	char has_it = pin(0, cpu) && !sched_setscheduler(0, SCHED_FIFO, &priority);
+
+	if (write(tell, &has_it, 1) != 1 || !has_it)
+		_exit(1);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec < 400000000);
+	_exit(0);
+}
+
+/*
+ * The thread that is to make the calls does not stop in the time that it is given at first. It is
+ * asked again, not taken for somebody else's because it is still traced by us.
+ */
+START_TEST(a_thread_that_gets_no_processor_for_a_while_is_asked_again)
+{
+	struct vg_case c;
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch = start(&c, "plain", "");
+	int ends[2];
+	char has_it = 0;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2 || !pin(c.pid, 0) || !pin(0, 1))
+		vg_test_skip("no second processor here");
+
+	pid_t child = fork();
+
+	if (!child)
+		hog(0, ends[1]);
+	ck_assert_int_eq(read(ends[0], &has_it, 1), 1);
+	if (!has_it)
+		vg_test_skip("no real-time priority here");
+	vg_case_must_apply(&c, patch);
+	waitpid(child, NULL, 0);
+	vg_case_expect_answers(&c, 2, 3);
+	vg_case_must_revert(&c, "fix");
+	vg_case_end(&c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("patcher_held");
@@ -464,8 +575,10 @@ int main(void)
 	tcase_add_test(tcase, filters_that_cannot_be_read_are_refused);
 	tcase_add_test(tcase, a_user_who_may_not_trace_the_target_does_nothing_to_it);
 	tcase_add_test(tcase, a_process_with_a_reused_id_is_never_touched);
+	tcase_add_test(tcase, a_target_in_namespaces_of_its_own_is_patched_like_any_other);
 	tcase_add_test(tcase, calls_that_wait_go_on_as_if_nothing_had_been);
 	tcase_add_test(tcase, a_thread_that_is_busy_for_ever_holds_nobody_between_two_stops);
+	tcase_add_test(tcase, a_thread_that_gets_no_processor_for_a_while_is_asked_again);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }

@@ -17,8 +17,9 @@
 static const char *const few_threads[5] = {"1", "1", "1", "1", "1"};
 static const char *const no_threads[5] = {"0", "0", "0", "0", "0"};
 static const char *const programs[] = {"patcher_target", "patcher_target_fixed"};
-static const struct vg_case_change three[] = {
-	{"first", 2, false}, {"second", 3, false}, {"third", 4, true}};
+static const struct vg_case_change three[] = {{"first", 2, VG_CASE_PROGRAM},
+					      {"second", 3, VG_CASE_PROGRAM},
+					      {"third", 4, VG_CASE_LIBRARY}};
 
 static void expect_third(struct vg_case *c, int value)
 {
@@ -49,6 +50,110 @@ START_TEST(a_patch_for_program_and_library_is_one)
 		vg_case_expect_answers(&c, 1, 1);
 		expect_third(&c, 1);
 	}
+	vg_case_expect_picture(&c, &before);
+	vg_case_picture_clear(&before);
+	vg_case_end(&c);
+}
+END_TEST
+
+static const struct vg_case_change four[] = {{"first", 2, VG_CASE_PROGRAM},
+					     {"second", 3, VG_CASE_PROGRAM},
+					     {"third", 4, VG_CASE_LIBRARY},
+					     {"fourth", 5, VG_CASE_PLUGIN}};
+
+static void expect_fourth(struct vg_case *c, int value)
+{
+	_cleanup_free_ char *line = vg_case_ask(c, 'q', "fourth");
+	char expected[32];
+
+	snprintf(expected, sizeof(expected), "fourth %d", value);
+	ck_assert_str_eq(line, expected);
+}
+
+static void expect_old(struct vg_case *c)
+{
+	vg_case_expect_answers(c, 1, 1);
+	expect_third(c, 1);
+}
+
+static void expect_status(const struct vg_case *c, bool interrupted)
+{
+	struct vg_status status;
+
+	ck_assert_ptr_null(vg_status_read(c->pid, &status));
+	ck_assert_uint_eq(status.count, 1);
+	ck_assert(status.applied[0].interrupted == interrupted);
+	vg_status_clear(&status);
+}
+
+START_TEST(a_module_that_is_not_loaded_is_refused_by_name_and_one_that_was_dlopened_is_patched)
+{
+	struct vg_case_picture before;
+	struct vg_result result;
+	struct vg_case c;
+
+	vg_case_start(&c, programs[_i], few_threads);
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", four, 4, NULL);
+
+	vg_case_picture(&c, &before);
+	vg_case_apply(&c, patch, 0, VG_OUTCOME_REFUSED, &result);
+	ck_assert_msg(strstr(result.reason, "has not loaded libpatcher_plugin.so") != NULL, "%s",
+		      result.reason);
+	vg_result_clear(&result);
+	expect_old(&c);
+	vg_case_expect_picture(&c, &before);
+	vg_case_picture_clear(&before);
+	free(vg_case_ask(&c, 'd', "loaded"));
+	vg_case_picture(&c, &before);
+	vg_case_must_apply(&c, patch);
+	vg_case_expect_answers(&c, 2, 3);
+	expect_third(&c, 4);
+	expect_fourth(&c, 5);
+	vg_case_must_revert(&c, "fix");
+	expect_old(&c);
+	expect_fourth(&c, 1);
+	vg_case_expect_picture(&c, &before);
+	vg_case_picture_clear(&before);
+	vg_case_end(&c);
+}
+END_TEST
+
+/* Nothing can keep a program from unloading it: what is left is told, and can be reverted. */
+START_TEST(a_module_that_is_unloaded_while_patched_is_told_and_the_rest_comes_out)
+{
+	struct vg_case_picture before;
+	struct vg_result result;
+	struct vg_case c;
+
+	vg_case_start(&c, programs[0], few_threads);
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", four, 4, NULL);
+
+	vg_case_picture(&c, &before);
+	free(vg_case_ask(&c, 'd', "loaded"));
+	vg_case_must_apply(&c, patch);
+	expect_status(&c, false);
+	free(vg_case_ask(&c, 'D', "unloaded"));
+	for (int i = 0; i < 2; i++) {
+		vg_case_expect_answers(&c, 2, 3);
+		expect_status(&c, true);
+		vg_case_apply(&c, patch, 0, VG_OUTCOME_REFUSED, &result);
+		ck_assert_msg(strstr(result.reason, "was unloaded since") != NULL, "%s",
+			      result.reason);
+		vg_result_clear(&result);
+		/* Loaded again, it may lie where it lay before, and is not patched. */
+		if (i == 0)
+			free(vg_case_ask(&c, 'd', "loaded"));
+	}
+	expect_fourth(&c, 1);
+	vg_case_must_revert(&c, "fix");
+	expect_old(&c);
+	expect_fourth(&c, 1);
+	vg_case_must_apply(&c, patch);
+	expect_fourth(&c, 5);
+	vg_case_must_revert(&c, "fix");
+	free(vg_case_ask(&c, 'D', "unloaded"));
 	vg_case_expect_picture(&c, &before);
 	vg_case_picture_clear(&before);
 	vg_case_end(&c);
@@ -187,6 +292,12 @@ int main(void)
 
 	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, a_patch_for_program_and_library_is_one, 0, 4);
+	tcase_add_loop_test(
+		tcase,
+		a_module_that_is_not_loaded_is_refused_by_name_and_one_that_was_dlopened_is_patched,
+		0, 2);
+	tcase_add_test(tcase,
+		       a_module_that_is_unloaded_while_patched_is_told_and_the_rest_comes_out);
 	tcase_add_test(tcase, a_fork_child_inherits_the_patch_and_is_patched_on_its_own);
 	tcase_add_test(tcase, threads_that_are_born_and_die_all_the_time_do_not_matter);
 	tcase_add_test(tcase, a_damaged_area_stops_every_verb_and_is_left_alone);

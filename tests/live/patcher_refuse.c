@@ -20,7 +20,8 @@
 #include "tests/lib/suite.h"
 
 static const char *const few_threads[5] = {"1", "1", "1", "1", "0"};
-static const struct vg_case_change both[] = {{"first", 2, false}, {"second", 3, false}};
+static const struct vg_case_change both[] = {{"first", 2, VG_CASE_PROGRAM},
+					     {"second", 3, VG_CASE_PROGRAM}};
 
 /* Applies; the outcome and words of the reason must be as said. */
 static void expect_apply(struct vg_case *c, const struct vg_patch *patch, enum vg_outcome outcome,
@@ -140,6 +141,24 @@ START_TEST(a_traced_process_is_refused_and_stays_traced)
 	kill(debugger, SIGKILL);
 	waitpid(debugger, NULL, 0);
 	vg_case_must_apply(&c, patch);
+	vg_case_end(&c);
+}
+END_TEST
+
+START_TEST(an_entry_across_two_pages_is_refused_by_name)
+{
+	static const struct vg_case_change change = {"across_pages", 2, false};
+	struct vg_case c;
+
+	vg_case_start(&c, "patcher_held", (const char *const[5]){"plain", "", "", "", ""});
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", &change, 1, NULL);
+	_cleanup_(vg_patch_cleanup) struct vg_patch *other =
+		vg_case_patch(&c, "other", both, 2, NULL);
+
+	expect_apply(&c, patch, VG_OUTCOME_REFUSED, "across_pages");
+	expect_apply(&c, patch, VG_OUTCOME_REFUSED, "two pages");
+	vg_case_must_apply(&c, other);
 	vg_case_end(&c);
 }
 END_TEST
@@ -369,6 +388,7 @@ int main(void)
 	tcase_add_test(tcase, a_vfork_child_that_shares_the_memory_makes_it_busy);
 	tcase_add_test(tcase, a_stopped_process_is_refused_and_stays_stopped);
 	tcase_add_test(tcase, a_traced_process_is_refused_and_stays_traced);
+	tcase_add_test(tcase, an_entry_across_two_pages_is_refused_by_name);
 	tcase_add_test(tcase, two_tools_on_one_target_exclude_each_other);
 	tcase_add_test(tcase, what_is_no_target_is_refused_by_name);
 	tcase_add_test(tcase, memory_that_a_killed_tool_left_without_a_header_is_given_back);

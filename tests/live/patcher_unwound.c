@@ -141,6 +141,43 @@ START_TEST(an_exception_passes_through_displaced_instructions)
 }
 END_TEST
 
+START_TEST(a_cumulative_patch_is_left_alone_in_the_chain)
+{
+	_cleanup_process_ struct vg_process *process = vg_unwound_start();
+
+	apply(process, "outer");
+	apply(process, "inner");
+	apply(process, "all");
+	expect_all_seen(process, 12);
+	apply(process, "inner");
+	expect_all_seen(process, 22);
+	revert(process, "all");
+	expect_all_seen(process, 21);
+	revert(process, "inner");
+	expect_all_seen(process, 11);
+}
+END_TEST
+
+START_TEST(a_killed_replacement_leaves_the_unwinder_seeing)
+{
+	_cleanup_process_ struct vg_process *process = vg_unwound_start();
+	size_t step = getenv("VGRAFT_KILL_ALL") ? 1 : 7;
+	bool killed = true;
+
+	for (size_t at = 1; killed; at += step) {
+		apply(process, "outer");
+		apply(process, "inner");
+		killed = kill_at(process, "apply", "all.vgp", is_nth, at);
+		vg_unwound_expect(process, 't', "thrown 7 cleaned", 1);
+		vg_unwound_expect(process, 'b', "traced", 1);
+		vg_unwound_vgraft_says(process, "apply all.vgp", "\"a");
+		expect_all_seen(process, 12);
+		revert(process, "all");
+		expect_all_seen(process, 11);
+	}
+}
+END_TEST
+
 /* Whatever the kill left, everything is seen, and the next verbs get to each of the two states. */
 static void kill_everywhere(const char *verb, const char *what)
 {
@@ -189,6 +226,8 @@ int main(void)
 	tcase_add_loop_test(tcase, patches_come_out_of_the_chain_in_any_order, 0, 2);
 	tcase_add_test(tcase, a_profiler_sees_through_every_instruction_of_the_way_in);
 	tcase_add_test(tcase, an_exception_passes_through_displaced_instructions);
+	tcase_add_test(tcase, a_cumulative_patch_is_left_alone_in_the_chain);
+	tcase_add_test(tcase, a_killed_replacement_leaves_the_unwinder_seeing);
 	tcase_add_test(tcase, a_killed_apply_leaves_the_unwinder_seeing);
 	tcase_add_test(tcase, a_killed_revert_leaves_the_unwinder_seeing);
 	suite_add_tcase(suite, tcase);

@@ -11,8 +11,15 @@ $(QEMU_TREE)/complete: tests/qemu/unpack
 	@tests/qemu/unpack $(QEMU_TREE)
 	@touch $@
 
+# The fixes, each made from its manifest. The first one takes minutes: package, source, headers.
+QEMU_PATCHES := $(patsubst patches/qemu/%/manifest,$(B)/qemu/%.vgp,$(wildcard patches/qemu/*/manifest))
+
+$(B)/qemu/%.vgp: patches/qemu/%/manifest patches/qemu/debian-12-u15 | $(B)/vgraft
+	@mkdir -p $(@D)
+	$(B)/vgraft build --manifest $< --work $(B)/packages -o $@
+
 .PHONY: check-qemu check-qemu-run
 check-qemu: deps-qemu
 	@$(MAKE) --no-print-directory check-qemu-run
-check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete
+check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_PATCHES)
 	@VGRAFT_BUILD=$(B) VGRAFT_QEMU_TREE=$(QEMU_TREE) tests/run $(QEMU)

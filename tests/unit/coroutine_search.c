@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* The search for saved contexts, in this process's own memory. */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <setjmp.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -17,11 +22,14 @@ struct found {
 	struct coroutine_search search;
 };
 
-static void look(struct found *found)
+/* `protector`: -1 = none. */
+static void look_with(struct found *found, int protector)
 {
 	struct vg_error *error;
 
 	*found = (struct found){.search.tid = getpid()};
+	found->search.protector = protector;
+	found->search.protects = protector >= 0;
 	unwind_modules_open(&found->modules, getpid());
 	error = unwind_modules_refresh(&found->modules);
 	ck_assert_ptr_null(error);
@@ -29,6 +37,19 @@ static void look(struct found *found)
 	ck_assert(coroutine_guard(getpid(), getpid(), &found->search.guard));
 	error = coroutine_search(&found->search);
 	ck_assert_ptr_null(error);
+}
+
+static void look(struct found *found)
+{
+	look_with(found, -1);
+}
+
+static void search_written(struct found *found)
+{
+	found->search.protects = false;
+	found->search.only_written = true;
+	ck_assert_ptr_null(unwind_modules_refresh(&found->modules));
+	ck_assert_ptr_null(coroutine_search(&found->search));
 }
 
 static void forget(struct found *found)
@@ -159,6 +180,55 @@ START_TEST(the_heap_is_searched_however_large_it_is)
 }
 END_TEST
 
+/* What the patcher has in a target: a userfaultfd that only keeps track of writes (Linux 6.7). */
+static int protector(void)
+{
+	struct uffdio_api api = {.api = UFFD_API, .features = 1u << 15 | 1u << 13};
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
+		vg_test_skip("the kernel does not keep track of written pages");
+	return fd;
+}
+
+static void *map(size_t bytes)
+{
+	char *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(pages, MAP_FAILED);
+	return pages;
+}
+
+START_TEST(of_protected_memory_only_what_was_written_is_searched_again)
+{
+	const size_t bytes = (size_t)16 << 20;
+	char *pages = map(bytes), *untouched = map(bytes);
+	jmp_buf *old = (jmp_buf *)pages, *written = (jmp_buf *)(pages + 100 * PAGE);
+	jmp_buf *grown = (jmp_buf *)(untouched + 7 * PAGE);
+	struct found found;
+
+	memset(pages, 1, bytes);
+	if (setjmp(*old))
+		ck_abort();
+	look_with(&found, protector());
+	ck_assert_ptr_nonnull(context_at(&found, old));
+	ck_assert_uint_ge(found.search.bytes, bytes);
+
+	jmp_buf *new = map(2 * PAGE);
+
+	if (setjmp(*written) || setjmp(*grown) || setjmp(*new))
+		ck_abort();
+	search_written(&found);
+	ck_assert_ptr_nonnull(context_at(&found, written));
+	ck_assert_ptr_nonnull(context_at(&found, grown));
+	ck_assert_ptr_nonnull(context_at(&found, new));
+	ck_assert_ptr_null(context_at(&found, old));
+	ck_assert_uint_lt(found.search.bytes, bytes);
+	close(found.search.protector);
+	forget(&found);
+}
+END_TEST
+
 START_TEST(a_context_that_was_cleared_is_no_longer_read)
 {
 	struct coroutine_context context;
@@ -186,6 +256,7 @@ int main(void)
 	tcase_add_test(tcase, jmp_bufs_on_scattered_pages_are_all_found);
 	tcase_add_test(tcase, the_heap_is_searched_however_large_it_is);
 	tcase_add_test(tcase, mappings_over_64_mib_are_left_out_and_counted);
+	tcase_add_test(tcase, of_protected_memory_only_what_was_written_is_searched_again);
 	tcase_add_test(tcase, a_context_that_was_cleared_is_no_longer_read);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);

@@ -103,7 +103,7 @@ static const struct {
 	SPOIL(area_bytes, 0x1000),
 	SPOIL(area_bytes, UINT64_MAX & ~0xfffull),
 	SPOIL(state, 0),
-	SPOIL(state, VGA_POST_REVERT + 1),
+	SPOIL(state, VGA_RETIRED + 1),
 	SPOIL(state, UINT64_MAX),
 	SPOIL(switch_word, 2),
 	SPOIL(area_count, 0),
@@ -358,9 +358,10 @@ START_TEST(the_stub_goes_where_slot_and_switch_say_and_changes_nothing)
 	page->function.new_code = (uint64_t)(uintptr_t)new_body;
 	page->function.below = (uint64_t)(uintptr_t)old_body;
 	vg_stub_write(&page->function, (uint64_t)(uintptr_t)&page->function,
-		      (uint64_t)(uintptr_t)&page->switch_word, page->stub);
+		      (uint64_t)(uintptr_t)&page->switch_word, _i, page->stub);
 	for (int i = 0; i < 3; i++) {
-		page->switch_word = i > 0;
+		/* The switch word of a replacing patch says the opposite. */
+		page->switch_word = (i > 0) != _i;
 		page->function.slot = i == 2 ? page->function.new_code : page->function.select;
 		ck_assert_int_eq(call_stub(page->stub, &left), i == 0 ? 1 : 2);
 		ck_assert_uint_eq(left.flags & 1, 1);
@@ -456,7 +457,8 @@ int main(void)
 	tcase_add_test(tcase, what_does_not_fit_below_goes_far_above_the_heap);
 	tcase_add_test(tcase, a_module_without_a_hole_in_reach_is_refused);
 	tcase_add_test(tcase, two_areas_of_one_patch_do_not_meet);
-	tcase_add_test(tcase, the_stub_goes_where_slot_and_switch_say_and_changes_nothing);
+	tcase_add_loop_test(tcase, the_stub_goes_where_slot_and_switch_say_and_changes_nothing, 0,
+			    2);
 	tcase_add_test(tcase, an_entry_jump_reaches_2_gib_and_no_further);
 	tcase_add_test(tcase, every_kind_of_relocation_is_computed);
 	tcase_add_test(tcase, a_value_that_does_not_fit_is_refused);

@@ -17,7 +17,11 @@
  *   filtered    a seccomp filter that lets everything pass
  *   signals     counts the real-time signals that it gets
  *   waits       threads that wait in ppoll, pselect6, futex and clock_nanosleep
- *   spin        a thread that never leaves `busy`, and two that count rounds in no changed function
+ *   storm       two threads that make a thread and wait for its end, and so on
+ *   coroutines  coroutines that are made, suspended inside `busy` and ended all the time, beside a
+ *               heap of 8 MiB; each lies elsewhere. `interrupted` counts those that were suspended
+ * in the old `busy` while `first` was the new one spin        a thread that never leaves `busy`,
+ * and two that count rounds in no changed function
  *
  * Commands: a "answers FIRST SECOND"; g "inside TID"; q "outside"; n "numbers …", see tell().
  */
@@ -45,6 +49,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define PAGE	     4096
@@ -67,7 +72,12 @@ __asm__(".text\n"
 	".globl busy\n.type busy, @function\n"
 	"busy: .cfi_startproc\n movl $1, %eax\n subq $8, %rsp\n .cfi_adjust_cfa_offset 8\n"
 	" call spin_in_busy\n addq $8, %rsp\n .cfi_adjust_cfa_offset -8\n movl $1, %eax\n ret\n"
-	" .cfi_endproc\n.size busy, .-busy\n");
+	" .cfi_endproc\n.size busy, .-busy\n"
+	/* Two bytes before the end of a page. */
+	".p2align 12\n.skip 4094, 0xcc\n"
+	".globl across_pages\n.type across_pages, @function\n"
+	"across_pages: .cfi_startproc\n movl $1, %eax\n ret\n .cfi_endproc\n"
+	".size across_pages, .-across_pages\n");
 
 static atomic_ulong interrupted, rounds, signals;
 static atomic_int inside;
@@ -297,10 +307,82 @@ static void *wait_until(void *argument)
 	return argument;
 }
 
+/* ---- coroutines */
+
+#define SLOTS	    1000
+#define STACK_BYTES (32 << 10)
+
+struct coroutine {
+	ucontext_t context, caller;
+	int result;
+	char stack[STACK_BYTES];
+};
+
+static struct coroutine *running; /* of the one thread that has them */
+
+static void run_coroutine(void)
+{
+	running->result = busy();
+}
+
+/* Suspended in `busy`, called from there. */
+static void suspend(void)
+{
+	swapcontext(&running->context, &running->caller);
+}
+
+static void make_and_end_coroutine(struct coroutine *made)
+{
+	getcontext(&made->context);
+	made->context.uc_stack.ss_sp = made->stack;
+	made->context.uc_stack.ss_size = sizeof(made->stack);
+	made->context.uc_link = &made->caller;
+	makecontext(&made->context, run_coroutine, 0);
+	running = made;
+	swapcontext(&made->caller, &made->context);
+	/* The new code of `busy` does not suspend itself. */
+	if (!made->result) {
+		usleep(100);
+
+		int meanwhile = first();
+
+		swapcontext(&made->caller, &made->context);
+		if (meanwhile != made->result)
+			atomic_fetch_add(&interrupted, 1);
+	}
+	atomic_fetch_add(&rounds, 1);
+	explicit_bzero(made, sizeof(*made)); /* it will not be resumed, and nobody shall think so */
+}
+
+/* What lay in a slot before is long forgotten when the slot is used again. */
+static void *run_coroutines(void *argument)
+{
+	struct coroutine *slots = mmap(NULL, SLOTS * sizeof(*slots), PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (unsigned i = 0; slots != MAP_FAILED; i++) {
+		make_and_end_coroutine(&slots[i % SLOTS]);
+		usleep(200);
+	}
+	return argument;
+}
+
+static void fill_heap(void)
+{
+	static char *volatile blocks[1024];
+
+	for (int i = 0; i < 1024; i++)
+		memset(blocks[i] = malloc(8000), i, 8000);
+}
+
 /* ---- spin */
 
 void spin_in_busy(void)
 {
+	if (running) {
+		suspend();
+		return;
+	}
 	atomic_store(&inside, gettid());
 	for (;;)
 		;
@@ -317,6 +399,26 @@ static void *count_rounds(void *argument)
 	for (;;) {
 		atomic_fetch_add(&rounds, 1);
 		usleep(50);
+	}
+	return argument;
+}
+
+/* ---- storm */
+
+static void *nothing(void *argument)
+{
+	return argument;
+}
+
+static void *storm(void *argument)
+{
+	for (;;) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, nothing, NULL) == 0) {
+			atomic_fetch_add(&rounds, 1);
+			pthread_join(thread, NULL);
+		}
 	}
 	return argument;
 }
@@ -413,6 +515,14 @@ static void set_up(void)
 		start(wait_in_futex);
 		start(wake_futex);
 		start(wait_until);
+	}
+	if (!strcmp(situation, "coroutines")) {
+		fill_heap();
+		start(run_coroutines);
+	}
+	if (!strcmp(situation, "storm")) {
+		start(storm);
+		start(storm);
 	}
 	if (!strcmp(situation, "spin")) {
 		start(go_busy);

@@ -8,8 +8,11 @@
  * makes so many threads of each kind, then obeys one-letter commands on standard input:
  *   a  "answers FIRST SECOND"  what the two functions return
  *   t  "third RESULT"  what the function of the library returns
+ *   d  loads the plugin: "loaded"   D  unloads it: "unloaded"   q  "fourth RESULT": its function
  *   f  forks a child that answers `a` once, as "child FIRST SECOND", when it is told `c`
  *   s  from now on threads are born and die all the time: "storm"
+ *   k  "kept VALUE": what the pointer that a patch may have stored leads to, 0 if there is none
+ *   n  forgets that pointer: "forgotten"
  *   b  a thread goes into the function `busy` and stays: "busy"
  *   r  it comes out again: "released RESULT"
  *   e  "interrupted N calls M mixed K state S": EINTRs seen by the waiting threads; calls made by
@@ -17,6 +20,7 @@
  * = 0 if every thread's signal mask and vector registers are what they were v  a vfork child lives
  * until `w`: "vforked" w  "waited"
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <immintrin.h>
@@ -62,6 +66,7 @@ __asm__(".text\n"
 static atomic_ulong interrupted, calls, mixed, damaged;
 static int release_pipe[2], never_pipe[2];
 static atomic_int in_busy;
+int *volatile kept; /* a patch stores there where one of its variables lies */
 
 void wait_in_busy(void)
 {
@@ -290,6 +295,23 @@ static void fork_child(void)
 	_exit(0);
 }
 
+static void *plugin;
+static int (*fourth)(void);
+
+/* Beside the program. */
+static void load_plugin(void)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+
+	path[n > 0 ? n : 0] = '\0';
+	strcpy(strrchr(path, '/') + 1, "libpatcher_plugin.so");
+	plugin = dlopen(path, RTLD_NOW);
+	fourth = plugin ? (int (*)(void))(uintptr_t)dlsym(plugin, "fourth") : NULL;
+	if (!fourth)
+		exit(1);
+}
+
 static void obey(char command)
 {
 	static pthread_t thread, vforker;
@@ -323,6 +345,26 @@ static void obey(char command)
 			exit(1);
 		pthread_join(vforker, &result);
 		printf("waited\n");
+		break;
+	case 'd':
+		load_plugin();
+		printf("loaded\n");
+		break;
+	case 'D':
+		if (dlclose(plugin))
+			exit(1);
+		fourth = NULL;
+		printf("unloaded\n");
+		break;
+	case 'q':
+		printf("fourth %d\n", fourth ? fourth() : 0);
+		break;
+	case 'k':
+		printf("kept %d\n", kept ? *kept : 0);
+		break;
+	case 'n':
+		kept = NULL;
+		printf("forgotten\n");
 		break;
 	case 't':
 		printf("third %d\n", third());

@@ -118,20 +118,21 @@ static void toggle_waiting()
 	printf("waiting %d\n", is_waiting);
 }
 
-__attribute__((noinline)) static void loop(int seconds)
+static volatile int samples, blind;
+
+/* For so long, and until there are that many samples. */
+__attribute__((noinline)) static void loop(int seconds, int wanted)
 {
 	time_t end = time(nullptr) + seconds;
 	int sum = 0;
 
 	in_main = __builtin_return_address(0);
 	step = give_back;
-	while (time(nullptr) < end)
+	while (time(nullptr) < end || samples < wanted)
 		for (int i = 0; i < 1000000; i++)
 			sum += outer(i);
 	printf("looped %d\n", sum != 1);
 }
-
-static volatile int samples, blind;
 
 static void sample(int)
 {
@@ -165,15 +166,15 @@ int main()
 			printf("traced %d\n", call(look_for_main, 0) >= 100);
 		else if (command == 'p') {
 			set_timer(1000);
-			loop(2);
+			loop(1, 1000);
 			set_timer(0);
-			printf("sampled %d blind %d\n", samples > 10, blind);
+			printf("sampled %d blind %d\n", samples >= 1000, blind);
 		} else if (command == 'c')
 			cancel();
 		else if (command == 'w')
 			toggle_waiting();
 		else if (command == 'l')
-			loop(2);
+			loop(2, 0);
 		fflush(stdout);
 	}
 	return 0;

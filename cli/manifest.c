@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/manifest.h"
+
+#include <time.h>
+
+#include "cli/report.h"
+#include "common/error.h"
+
+static double now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void say_line(void *context, const char *line)
+{
+	(void)context;
+	vg_say("%s", line);
+}
+
+static struct vg_error *join_cves(struct vg_manifest_request *from,
+				  struct vg_build_request *request)
+{
+	const struct vg_manifest *manifest = from->manifest;
+
+	for (size_t i = 0; i < manifest->cves.count; i++) {
+		request->cve = i ? vg_arena_printf(&from->arena, "%s,%s", request->cve,
+						   manifest->cves.at[i])
+				 : manifest->cves.at[i];
+		if (!request->cve)
+			return vg_error_no_memory();
+	}
+	return NULL;
+}
+
+/* Rules that the command line allows come on top of those that the manifest does. */
+static struct vg_error *join_allowed(struct vg_manifest_request *from,
+				     struct vg_build_request *request)
+{
+	struct vg_manifest *manifest = from->manifest;
+
+	for (size_t i = 0; i < request->allow_count; i++)
+		if (!vg_list_push(&from->arena, &manifest->allow, request->allow[i]))
+			return vg_error_no_memory();
+	request->allow = manifest->allow.at;
+	request->allow_count = manifest->allow.count;
+	return NULL;
+}
+
+struct vg_error *vg_manifest_request_read(struct vg_manifest_request *from, const char *path,
+					  struct vg_build_request *request)
+{
+	struct vg_manifest *manifest;
+
+	from->package.lock = -1;
+	VG_TRY(vg_manifest_open(&from->arena, path, &manifest));
+	from->manifest = manifest;
+	request->name = manifest->name;
+	request->depends = manifest->depends.at;
+	request->depend_count = manifest->depends.count;
+	request->hooks = manifest->hooks.at;
+	request->hook_count = manifest->hooks.count;
+	request->replace = manifest->replace;
+	VG_TRY(join_allowed(from, request));
+	return join_cves(from, request);
+}
+
+struct vg_error *vg_manifest_request_fill(struct vg_manifest_request *from, const char *work,
+					  struct vg_build_request *request)
+{
+	struct vg_package *package = &from->package;
+	double start = now_ms();
+
+	*package = (struct vg_package){.manifest = from->manifest, .say = say_line, .lock = -1};
+	VG_TRY(vg_package_prepare(package, work, request->target));
+	request->source = package->source;
+	request->diffs = &package->diff;
+	request->diff_count = 1;
+	request->compdbs = &package->compdb;
+	request->compdb_count = 1;
+	request->target = package->binary;
+	from->ms = now_ms() - start;
+	return NULL;
+}
+
+void vg_manifest_request_clear(struct vg_manifest_request *from)
+{
+	vg_package_close(&from->package);
+	vg_arena_clear(&from->arena);
+}

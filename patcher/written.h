@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which pages of a target were written since they were last looked at? So that a stop need only
+ * search these again.
+ *
+ * The kernel keeps track (Linux 6.7: PAGEMAP_SCAN and UFFD_FEATURE_WP_ASYNC, see
+ * Documentation/admin-guide/mm/pagemap.rst) for mappings that a userfaultfd of the target protects:
+ *
+ *  1. A thread of the target is held for two calls: userfaultfd(), and, when we have got the
+ *     descriptor (pidfd_getfd), close(). It is ours alone from then on: when we close it, or are
+ *     killed, the kernel forgets all protection. A tool that is killed between the two calls leaves
+ *     a descriptor that does nothing and that an exec closes.
+ *  2. Pages are write-protected while the target runs. A write to one costs a fault, which the
+ * kernel settles by itself and remembers.
+ *  3. In the stop, PAGEMAP_SCAN tells which pages lost their protection. What is not protected (a
+ *     mapping that is new, or that another userfaultfd has) counts as written.
+ *
+ * The memory of guests is never protected: only what contexts are searched in.
+ */
+#ifndef PATCHER_WRITTEN_H
+#define PATCHER_WRITTEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <vgraft/error.h>
+
+#include "patcher/hold.h"
+
+/*
+ * Steps 1. *fd is -1 where it can't be had: an older kernel, or seccomp filters that would not let
+ * the calls pass. An error is one of the hold, after which the target is as it was.
+ */
+VG_MUST_CHECK struct vg_error *vg_written_open(const struct vg_live_target *target,
+					       const struct vg_hold_options *options, int *fd,
+					       uint64_t *nanoseconds);
+
+/* Step 2, for one mapping; `pagemap` is an open /proc/PID/pagemap. Target running. */
+void vg_written_protect(int fd, int pagemap, uint64_t start, uint64_t end);
+
+/* Step 3: gives the runs of pages that have content and were written. False: nobody can tell. */
+bool vg_written_list(int pagemap, uint64_t start, uint64_t end,
+		     void (*take)(void *context, uint64_t start, uint64_t end), void *context);
+
+#endif

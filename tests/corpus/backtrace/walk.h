@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+int walk(int value);
+int look(int value);
