@@ -72,6 +72,13 @@ bool vg_die_read(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name, uint64_t 
 	return found;
 }
 
+bool vg_die_has(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name)
+{
+	Dwarf_Bool has = false;
+
+	return is_ok(dies, dwarf_hasattr(die, name, &has, &dies->error)) && has;
+}
+
 uint64_t vg_die_number(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name)
 {
 	uint64_t value = 0;

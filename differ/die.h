@@ -17,7 +17,7 @@ struct vg_dies {
 	Dwarf_Error error; /* of the last call; without a place for it libdwarf may abort */
 	struct vg_elf *elf;
 	struct vg_die_sections sections;
-	Dwarf_Half version; /* of the unit that vg_dies_next_unit() gave last */
+	Dwarf_Half version;  /* of the unit that vg_dies_next_unit() gave last */
 	uint64_t steps_left; /* entries that may still be gone to */
 	bool out_of_memory;
 	bool is_damaged; /* there is DWARF, and not all of it could be read */
@@ -52,6 +52,7 @@ Dwarf_Die vg_die_referred(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name);
 Dwarf_Half vg_die_tag(struct vg_dies *dies, Dwarf_Die die);
 const char *vg_die_name(struct vg_dies *dies, Dwarf_Die die); /* "" if it has none */
 bool vg_die_read(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name, uint64_t *value);
+bool vg_die_has(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name); /* flags are there or not */
 uint64_t vg_die_number(struct vg_dies *dies, Dwarf_Die die, Dwarf_Half name); /* 0: none */
 const char *vg_dies_keep(struct vg_dies *dies, const char *text);
 

@@ -213,7 +213,7 @@ static void add_type(struct reader *reader, Dwarf_Die die, const char *kind, con
 		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 	};
 
-	if (!*name || vg_die_number(&reader->dies, die, DW_AT_declaration))
+	if (!*name || vg_die_has(&reader->dies, die, DW_AT_declaration))
 		return;
 	read_members(reader, die, &type, 0);
 	if (!vg_list_push(reader->arena, &reader->table->types, type))
@@ -293,7 +293,7 @@ static void add_function(struct reader *reader, Dwarf_Die die)
 		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 	};
 
-	if (!*function.name || vg_die_number(&reader->dies, die, DW_AT_declaration))
+	if (!*function.name || vg_die_has(&reader->dies, die, DW_AT_declaration))
 		return;
 	add_declaration(reader, die, function.name);
 	function.signature = signature_text(reader, die, 0);
