@@ -207,7 +207,8 @@ static struct vg_error *stop_and_look(struct leftover *leftover)
 	request.ranges = ranges.ranges;
 	request.range_count = ranges.count;
 	request.areas = areas;
-	return vg_quiesce(leftover->session, &request, true);
+	/* What was just taken out is worth the time allowed; what stayed before gets one answer. */
+	return vg_quiesce(leftover->session, &request, leftover->installed->state == VGA_RETIRED);
 }
 
 static struct vg_error *look_everywhere(struct leftover *leftover)
