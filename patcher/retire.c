@@ -351,7 +351,8 @@ static struct vg_error *stop_and_look(struct leftover *leftover)
 	request.range_count = ranges.count;
 	request.areas = areas;
 	track(leftover);
-	return vg_quiesce(leftover->session, &request, true);
+	/* What was just taken out is worth the time allowed; what stayed before gets one answer. */
+	return vg_quiesce(leftover->session, &request, leftover->installed->state == VGA_RETIRED);
 }
 
 static struct vg_error *look_everywhere(struct leftover *leftover)
