@@ -87,7 +87,7 @@ START_TEST(the_fix_becomes_a_patch_of_one_function_of_the_stripped_binary)
 END_TEST
 
 /* What the stripped binary does not tell is read from code that matched: statics, strings, trace
- * events. The addresses were compared with a rebuilt, unstripped twin once. */
+ * events. */
 START_TEST(references_are_read_from_matched_code)
 {
 	_cleanup_answer_ json_t *answer = NULL;
