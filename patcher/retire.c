@@ -57,9 +57,6 @@ static struct vg_error *stays(struct leftover *leftover, char *why)
 	return why ? NULL : no_memory();
 }
 
-/* Displaced instructions are at most so long, moved and with the jump back. */
-#define DISPLACED_BYTES 64
-
 static struct vg_error *add_range(struct leftover *leftover, uint64_t first, uint64_t last)
 {
 	struct vg_pointer_range *grown =
@@ -78,15 +75,33 @@ static uint32_t max(uint32_t a, uint32_t b)
 }
 
 /*
+ * Displaced instructions take as much room as they took at the entry, or more, and then the jump
+ * back if there is one: known by its relocation. Too short an answer makes the search find too
+ * much; too long a one would hide the constants that follow.
+ */
+static uint32_t end_of_displaced(const struct vg_patch *patch, uint32_t segment,
+				 const struct vgp_function *function)
+{
+	uint32_t end = function->displaced_offset + function->entry_bytes;
+
+	for (size_t i = 0; i < patch->reloc_count; i++)
+		if (patch->relocs[i].segment == segment && patch->relocs[i].offset == end + 1 &&
+		    patch->relocs[i].type == VGP_PC32)
+			return end + VGP_JUMP_BYTES;
+	return end;
+}
+
+/*
  * Functions of the module come first in its TEXT. A pointer that is stored leads to where one
  * begins; what leads into the middle of code is a return address, and those the stack check looks
  * at. Dead ones are everywhere: on the stacks that glibc keeps of threads that have ended, in a
  * jmp_buf, in the arcs of a profiler.
  */
-static struct vg_error *list_functions(struct leftover *leftover, uint32_t module, uint64_t text,
+static struct vg_error *list_functions(struct leftover *leftover, uint32_t segment, uint64_t text,
 				       uint32_t *code)
 {
 	const struct vg_patch *patch = leftover->installed->object;
+	uint32_t module = patch->segments[segment].module;
 
 	*code = 0;
 	for (size_t i = 0; i < patch->function_count; i++) {
@@ -98,7 +113,7 @@ static struct vg_error *list_functions(struct leftover *leftover, uint32_t modul
 		VG_TRY(add_range(leftover, start, start));
 		*code = max(*code, function->new_offset + function->new_bytes);
 		if (function->kind == VGP_CHANGED)
-			*code = max(*code, function->displaced_offset + DISPLACED_BYTES);
+			*code = max(*code, end_of_displaced(patch, segment, function));
 	}
 	for (size_t i = 0; i < patch->part_count; i++)
 		if (patch->functions[patch->parts[i].function].module == module)
@@ -126,7 +141,7 @@ static struct vg_error *list_segment(struct leftover *leftover, uint32_t segment
 		return NULL;
 	if (record->kind != VGP_TEXT)
 		return add_range(leftover, address, address + record->memory_bytes);
-	VG_TRY(list_functions(leftover, record->module, address, &code));
+	VG_TRY(list_functions(leftover, segment, address, &code));
 	end = end_of_constants(patch, segment);
 	return code < end ? add_range(leftover, address + code, address + end) : NULL;
 }
