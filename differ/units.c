@@ -276,6 +276,7 @@ static struct vg_error *compile_plan(struct vg_unit_plan *plan, struct vg_units 
 	VG_TRY(apply_diffs(plan));
 	VG_TRY(find_commands(plan));
 	VG_TRY(make_directory(plan));
+	VG_TRY(vg_units_generate(plan));
 	VG_TRY(vg_units_reach(plan));
 	VG_TRY(vg_units_shadow(plan));
 	if (plan->count)
