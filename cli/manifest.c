@@ -73,6 +73,7 @@ struct vg_error *vg_manifest_request_fill(struct vg_manifest_request *from, cons
 	request->compdb_count = 1;
 	request->target = package->binary;
 	request->own_build_directory = true;
+	request->exact_source = true;
 	from->ms = vg_now_ms() - start;
 	return NULL;
 }

@@ -73,6 +73,9 @@ VG_MUST_CHECK struct vg_error *vg_units_mirror(struct vg_unit_plan *plan);
 VG_MUST_CHECK struct vg_error *vg_units_command_folder(struct vg_unit_plan *plan,
 						       const struct vg_compile_command *command);
 
+/* units_narrow.c: leaves out units that include a touched file and cannot be changed by it. */
+VG_MUST_CHECK struct vg_error *vg_units_narrow(struct vg_unit_plan *plan);
+
 /* units_run.c: runs the compilers. */
 VG_MUST_CHECK struct vg_error *vg_units_run(struct vg_unit_plan *plan);
 
