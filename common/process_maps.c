@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/process_maps.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,34 +33,69 @@ static bool take_deleted_mark(char *path)
 	return true;
 }
 
-/* "start-end perms offset major:minor inode      path", as proc(5) has it. */
+/* Takes a number and the character behind it. A stop reads thousands of these lines. */
+static bool take_number(const char **at, int base, char behind, uint64_t *value)
+{
+	char *end;
+
+	/* strtoull would take blanks and a sign. */
+	if (!isxdigit((unsigned char)**at))
+		return false;
+	errno = 0;
+	*value = strtoull(*at, &end, base);
+	if (errno || *end != behind)
+		return false;
+	*at = end + 1;
+	return true;
+}
+
+static bool take_permissions(const char **at, struct vg_map *map)
+{
+	if (strcspn(*at, " ") != 4)
+		return false;
+	parse_permissions(*at, map);
+	*at += 5;
+	return true;
+}
+
+static bool take_device(const char **at, struct vg_map *map)
+{
+	uint64_t major_number, minor_number;
+
+	if (!take_number(at, 16, ':', &major_number) || !take_number(at, 16, ' ', &minor_number))
+		return false;
+	map->device_major = (uint32_t)major_number;
+	map->device_minor = (uint32_t)minor_number;
+	return true;
+}
+
+/* "start-end perms offset major:minor inode      path", as proc(5) has it; path may be missing. */
+static bool take_fields(const char *line, struct vg_map *map)
+{
+	const char *at = line;
+
+	*map = (struct vg_map){0};
+	if (!take_number(&at, 16, '-', &map->start) || !take_number(&at, 16, ' ', &map->end) ||
+	    map->end <= map->start || !take_permissions(&at, map) ||
+	    !take_number(&at, 16, ' ', &map->offset) || !take_device(&at, map))
+		return false;
+	if (!take_number(&at, 10, ' ', &map->inode)) {
+		if (!take_number(&at, 10, '\0', &map->inode))
+			return false;
+		at--;
+	}
+	map->path = strdup(at + strspn(at, " "));
+	return map->path;
+}
+
 static bool parse_line(const char *line, size_t length, struct vg_map *map)
 {
-	char permissions[5];
-	unsigned long start, end, offset, inode;
-	unsigned int major_number, minor_number;
-	int consumed = 0;
 	_cleanup_free_ char *copy = strndup(line, length);
 
-	if (!copy)
+	if (!copy || !take_fields(copy, map))
 		return false;
-	if (sscanf(copy, "%lx-%lx %4s %lx %x:%x %lu%n", &start, &end, permissions, &offset,
-		   &major_number, &minor_number, &inode, &consumed) != 7 ||
-	    strlen(permissions) != 4 || end <= start)
-		return false;
-	*map = (struct vg_map){
-		.start = start,
-		.end = end,
-		.offset = offset,
-		.inode = inode,
-		.device_major = major_number,
-		.device_minor = minor_number,
-	};
-	parse_permissions(permissions, map);
-	map->path = strdup(copy + consumed + strspn(copy + consumed, " "));
-	if (map->path)
-		map->deleted = take_deleted_mark(map->path);
-	return map->path;
+	map->deleted = take_deleted_mark(map->path);
+	return true;
 }
 
 static struct vg_map *add_map(struct vg_maps *maps)

@@ -37,7 +37,7 @@ struct vg_error *vg_stacks_open(pid_t pid, const struct vg_memory *memory,
 	if (!made)
 		return vg_error_no_memory();
 	made->pid = pid;
-	made->pagemap = made->protector = -1;
+	made->pagemap = -1;
 	unwind_modules_open(&made->modules, pid);
 	made->unwinder.modules = &made->modules;
 	*stacks = made;
@@ -56,8 +56,6 @@ void vg_stacks_close(struct vg_stacks *stacks)
 	stack_report_forget(stacks);
 	stack_symbols_free(stacks->symbols);
 	stack_pagemap_forget(stacks);
-	if (stacks->protector >= 0)
-		close(stacks->protector);
 	free(stacks);
 }
 
@@ -284,4 +282,9 @@ struct vg_error *vg_stacks_backtrace(struct vg_stacks *stacks, const struct user
 	stack_chain_walk(&stacks->unwinder, &frame, &none, &chain);
 	stack_report_frames(stacks, &chain, frames, count);
 	return NULL;
+}
+
+const struct vg_maps *vg_stacks_maps_in_stop(const struct vg_stacks *stacks)
+{
+	return stacks->maps_are_fresh ? &stacks->modules.maps : NULL;
 }
