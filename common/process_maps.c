@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
@@ -138,6 +139,80 @@ struct vg_error *vg_maps_read(pid_t pid, struct vg_maps *maps)
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	VG_TRY(vg_text_file_read(path, &text, NULL));
 	return vg_maps_parse(text, maps);
+}
+
+struct vg_error *vg_maps_file_open(pid_t pid, struct vg_maps_file *file)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	*file = (struct vg_maps_file){.fd = open(path, O_RDONLY | O_CLOEXEC)};
+	return file->fd < 0 ? vg_error_errno(VG_FAILED, errno, "cannot open %s", path) : NULL;
+}
+
+/* Room for both texts; what is new of it is touched at once, so that the next reading need not. */
+static bool make_room(struct vg_maps_file *file, size_t room)
+{
+	char *text = realloc(file->text, room), *spare;
+
+	if (text)
+		file->text = text;
+	spare = text ? realloc(file->spare, room) : NULL;
+	if (!spare)
+		return false;
+	file->spare = spare;
+	memset(file->text + file->room, 0, room - file->room);
+	memset(file->spare + file->room, 0, room - file->room);
+	file->room = room;
+	return true;
+}
+
+static struct vg_error *read_spare(struct vg_maps_file *file)
+{
+	size_t used = 0;
+
+	for (;;) {
+		if (used + 1 >= file->room && !make_room(file, 2 * file->room + 8192))
+			return vg_error_no_memory();
+		ssize_t got =
+			pread(file->fd, file->spare + used, file->room - used - 1, (off_t)used);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return vg_error_errno(VG_FAILED, errno,
+					      "cannot read the mappings of the target");
+		if (got == 0)
+			break;
+		used += (size_t)got;
+	}
+	file->spare[used] = '\0';
+	return NULL;
+}
+
+struct vg_error *vg_maps_file_read(struct vg_maps_file *file)
+{
+	char *text;
+
+	VG_TRY(read_spare(file));
+	if (strcmp(file->spare, file->text) == 0)
+		return NULL;
+	vg_maps_clear(&file->maps);
+	file->text[0] = '\0';
+	VG_TRY(vg_maps_parse(file->spare, &file->maps));
+	text = file->text;
+	file->text = file->spare;
+	file->spare = text;
+	return NULL;
+}
+
+void vg_maps_file_close(struct vg_maps_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->text);
+	free(file->spare);
+	vg_maps_clear(&file->maps);
+	*file = VG_MAPS_FILE_NONE;
 }
 
 void vg_maps_clear(struct vg_maps *maps)

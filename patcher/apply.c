@@ -217,7 +217,6 @@ static struct vg_error *list_replaced(struct vg_session *session, const struct v
 	vg_leaving_clear(leaving);
 	leaving->session = session;
 	leaving->is_brief = true;
-	leaving->rereads_maps = patch->hook_count;
 	for (size_t i = 0; vg_patch_replaces(patch) && i < session->areas.count; i++)
 		if (vg_replace_is_older(&session->areas.patches[i]))
 			VG_TRY(vg_leaving_add(leaving, &session->areas.patches[i]));

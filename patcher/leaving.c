@@ -22,10 +22,11 @@
 #define BRIEF_UNTRACKED_BYTES (UINT64_C(2) << 20)
 #define XSTATE_BYTES	      (16u << 10) /* AMX included (Intel SDM vol. 1, 13.5) */
 
-/* Those of a thread that stands which no check has read. */
-struct vg_registers {
+/* Registers of one thread, which no check has read; memory. */
+struct vg_leaving_room {
 	uint8_t xstate[XSTATE_BYTES];
 	struct iovec vector;
+	uint8_t buffer[VG_POINTER_SEARCH_BYTES];
 };
 
 struct vg_error *vg_leaving_add(struct vg_leaving *leaving, const struct vg_installed *installed)
@@ -50,7 +51,8 @@ void vg_leaving_clear(struct vg_leaving *leaving)
 	}
 	free(leaving->patches);
 	free(leaving->found);
-	free(leaving->registers);
+	free(leaving->room);
+	vg_maps_file_close(&leaving->maps);
 	vg_suspects_clear(&leaving->suspects);
 	if (leaving->pagemap >= 0)
 		close(leaving->pagemap);
@@ -100,12 +102,12 @@ static bool list_judged(const struct vg_leaving *leaving, struct judged *judged)
 	return true;
 }
 
-static struct vg_pointer_search start(const struct vg_leaving *leaving, const struct judged *judged,
-				      const struct vg_maps *maps)
+static struct vg_pointer_search start(const struct vg_leaving *leaving, const struct judged *judged)
 {
 	return (struct vg_pointer_search){.memory = &leaving->session->target.memory,
-					  .maps = maps,
+					  .maps = &leaving->maps.maps,
 					  .pagemap = leaving->pagemap,
+					  .buffer = leaving->room->buffer,
 					  .ranges = judged->ranges,
 					  .range_count = judged->count,
 					  .has_guard = leaving->has_guard,
@@ -129,13 +131,16 @@ static struct vg_error *make_ready(struct vg_leaving *leaving)
 {
 	pid_t pid = leaving->session->target.pid;
 
-	if (!leaving->registers)
-		leaving->registers = malloc(sizeof(*leaving->registers));
-	if (!leaving->registers)
+	if (!leaving->room)
+		leaving->room = malloc(sizeof(*leaving->room));
+	if (!leaving->room)
 		return vg_error_no_memory();
-	memset(leaving->registers, 0xff, sizeof(*leaving->registers));
+	memset(leaving->room, 0xff, sizeof(*leaving->room));
 	if (leaving->pagemap < 0)
 		leaving->pagemap = vg_pages_open(pid);
+	if (leaving->maps.fd < 0)
+		VG_TRY(vg_maps_file_open(pid, &leaving->maps));
+	VG_TRY(vg_maps_file_read(&leaving->maps));
 	leaving->has_guard = coroutine_guard(pid, pid, &leaving->guard);
 	return NULL;
 }
@@ -143,15 +148,13 @@ static struct vg_error *make_ready(struct vg_leaving *leaving)
 struct vg_error *vg_leaving_survey(struct vg_leaving *leaving)
 {
 	const struct vg_session *session = leaving->session;
-	_cleanup_(vg_maps_clear) struct vg_maps maps = {0};
 	_cleanup_(clear_judged) struct judged judged = {0};
 	struct vg_pointer_search search;
 
 	if (!list_judged(leaving, &judged))
 		return vg_error_no_memory();
 	VG_TRY(make_ready(leaving));
-	VG_TRY(vg_maps_read(session->target.pid, &maps));
-	search = start(leaving, &judged, &maps);
+	search = start(leaving, &judged);
 	search.suspects = &leaving->suspects;
 	leaving->is_tracked = false;
 	VG_TRY(vg_pointer_survey(&search));
@@ -168,11 +171,11 @@ static void stays(struct vg_leaving_patch *patch, char *why)
 	patch->why = why;
 }
 
-static bool read_xstate(pid_t tid, struct vg_registers *registers)
+static bool read_xstate(pid_t tid, struct vg_leaving_room *room)
 {
-	registers->vector = (struct iovec){registers->xstate, sizeof(registers->xstate)};
-	return ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &registers->vector) == 0 ||
-	       ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRFPREG, &registers->vector) == 0;
+	room->vector = (struct iovec){room->xstate, sizeof(room->xstate)};
+	return ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &room->vector) == 0 ||
+	       ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRFPREG, &room->vector) == 0;
 }
 
 /* What the stop's threads have; `found` is the one whose register points into a range. */
@@ -183,14 +186,14 @@ struct look {
 
 /* A hook that ran since the check has put them back. */
 static bool look_at_thread(struct look *look, const struct vg_stop_thread *thread,
-			   struct vg_registers *registers)
+			   struct vg_leaving_room *room)
 {
 	const struct user_regs_struct *general = &thread->registers;
 
-	if (!thread->has_registers || !read_xstate(thread->tid, registers))
+	if (!thread->has_registers || !read_xstate(thread->tid, room))
 		return false;
 	if (vg_pointer_search_bytes(&look->search, general, sizeof(*general)) ||
-	    vg_pointer_search_bytes(&look->search, registers->xstate, registers->vector.iov_len))
+	    vg_pointer_search_bytes(&look->search, room->xstate, room->vector.iov_len))
 		look->found = thread->tid;
 	look->search.stack_pointers[look->search.stack_pointer_count++] = general->rsp;
 	return true;
@@ -202,7 +205,7 @@ static bool look_at_threads(struct look *look, const struct vg_leaving *leaving,
 {
 	for (size_t i = 0; i < threads->count && !look->found; i++)
 		if (threads->threads[i].state == VG_THREAD_STOPPED &&
-		    !look_at_thread(look, &threads->threads[i], leaving->registers))
+		    !look_at_thread(look, &threads->threads[i], leaving->room))
 			return false;
 	return true;
 }
@@ -280,8 +283,7 @@ static bool conclude(struct vg_leaving *leaving, const struct look *look,
  * One search for pointers to all patches that do not stay. What one that stays holds in its
  * variables counts, so that the next search looks there too.
  */
-static bool judge(struct vg_leaving *leaving, const struct vg_stop_threads *threads,
-		  const struct vg_maps *maps)
+static bool judge(struct vg_leaving *leaving, const struct vg_stop_threads *threads)
 {
 	_cleanup_(clear_judged) struct judged judged = {0};
 	_cleanup_free_ uint64_t *pointers = NULL;
@@ -293,7 +295,7 @@ static bool judge(struct vg_leaving *leaving, const struct vg_stop_threads *thre
 		set_free(leaving);
 		return false;
 	}
-	look.search = start(leaving, &judged, maps);
+	look.search = start(leaving, &judged);
 	look.search.only_written = leaving->is_tracked;
 	look.search.suspects = leaving->is_tracked ? &leaving->suspects : NULL;
 	if (leaving->is_brief)
@@ -301,14 +303,8 @@ static bool judge(struct vg_leaving *leaving, const struct vg_stop_threads *thre
 	if (!list_pointers(leaving, threads, &look.search, &pointers) ||
 	    !look_at_threads(&look, leaving, threads))
 		return false;
-	if (!look.found) {
-		struct vg_error *error = vg_pointer_search(&look.search);
-
-		if (error) {
-			vg_error_free(error);
-			return false;
-		}
-	}
+	if (!look.found)
+		vg_pointer_search(&look.search);
 	return conclude(leaving, &look, &judged);
 }
 
@@ -321,22 +317,20 @@ static bool has_guard(struct vg_leaving *leaving, const struct vg_stop_threads *
 	return leaving->has_guard;
 }
 
+/* As they are now. None at all is what a process has that ends. */
+static bool read_maps(struct vg_leaving *leaving)
+{
+	struct vg_error *error = vg_maps_file_read(&leaving->maps);
+	bool is_read = !error && leaving->maps.maps.count;
+
+	vg_error_free(error);
+	return is_read;
+}
+
 void vg_leaving_decide(struct vg_leaving *leaving, const struct vg_stop_threads *threads)
 {
-	const struct vg_maps *maps = vg_stacks_maps_in_stop(leaving->session->stacks);
-	_cleanup_(vg_maps_clear) struct vg_maps read = {0};
-
-	if (!leaving->count || !has_guard(leaving, threads))
+	if (!leaving->count || !has_guard(leaving, threads) || !read_maps(leaving))
 		return;
-	if (!maps || leaving->rereads_maps) {
-		struct vg_error *error = vg_maps_read(leaving->session->target.pid, &read);
-
-		maps = &read;
-		if (error) {
-			vg_error_free(error);
-			return;
-		}
-	}
-	while (judge(leaving, threads, maps))
+	while (judge(leaving, threads))
 		;
 }

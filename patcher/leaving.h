@@ -45,9 +45,10 @@ struct vg_leaving {
 	struct vg_suspects suspects;
 	/* Made by the survey, for the stop too. */
 	int pagemap; /* vg_pages_open(), or -1 */
+	struct vg_maps_file maps;
 	bool has_guard;
 	uint64_t guard;
-	struct vg_registers *registers; /* room for those of a thread */
+	struct vg_leaving_room *room; /* to read into */
 	bool is_brief;	   /* rather undecided than long: the stop is for something else */
 	bool rereads_maps; /* hooks run in the stop, and may have changed what is mapped */
 	uint64_t surveyed; /* bytes */
@@ -58,7 +59,7 @@ struct vg_leaving {
 #define VG_LEAVING_NONE                                                                            \
 	(struct vg_leaving)                                                                        \
 	{                                                                                          \
-		.pagemap = -1                                                                      \
+		.pagemap = -1, .maps = VG_MAPS_FILE_NONE                                           \
 	}
 
 /* Target running. */

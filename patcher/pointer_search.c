@@ -9,9 +9,9 @@
 #include "patcher/pages.h"
 #include "patcher/written.h"
 
-#define PIECE_BYTES  (64 * VG_PAGE) /* that are read in one go */
 #define WORD	     8
-#define STEP	     4	  /* every fourth byte may begin a pointer */
+#define STEP	     4 /* every fourth byte may begin a pointer */
+#define PIECE_BYTES  (VG_POINTER_SEARCH_BYTES - STEP)
 #define RED_ZONE     128  /* System V ABI, 3.2.2 */
 #define BLOCK	     1024 /* bytes that are looked at in one go; pages are whole blocks */
 #define MANGLED_BITS 0x1ffffull
@@ -20,8 +20,6 @@
 struct walk {
 	struct vg_pointer_search *search;
 	bool is_survey;
-	int pagemap;
-	uint8_t *buffer;
 	const struct vg_map *map; /* where the last run lay */
 	/*
 	 * Pages beside the runs have content too, and a word may lie half there. Otherwise they
@@ -296,14 +294,14 @@ static void look_at_piece(struct walk *walk, uint64_t start, uint64_t end, size_
 {
 	struct vg_pointer_search *search = walk->search;
 	size_t want = end - start;
-	size_t got = vg_memory_read_some(search->memory, start, walk->buffer, want + beyond);
+	size_t got = vg_memory_read_some(search->memory, start, search->buffer, want + beyond);
 
 	if (got < want)
 		cannot_read(walk, start + got, end);
 	search->bytes += got;
 	search->unfinished |= search->most && search->bytes > search->most;
 	for (size_t at = 0, next; at < got; at = next) {
-		size_t word = at + look_at_bytes(search, walk->buffer + at, got - at);
+		size_t word = at + look_at_bytes(search, search->buffer + at, got - at);
 
 		if (word >= want)
 			return;
@@ -375,7 +373,8 @@ static void look_at_map(struct walk *walk, const struct vg_map *map)
 	walk->map = map;
 	walk->has_neighbours = false;
 	if (live < map->end)
-		vg_pages_list(walk->pagemap, live, map->end, map->shared, look_at_run, walk);
+		vg_pages_list(walk->search->pagemap, live, map->end, map->shared, look_at_run,
+			      walk);
 }
 
 /* How many mappings from this one on can be asked about together, with guards between them. */
@@ -404,8 +403,8 @@ static bool look_at_stretch(struct walk *walk, size_t first, size_t count)
 
 	walk->map = &maps[first];
 	walk->has_neighbours = true;
-	return vg_written_list(walk->pagemap, maps[first].start, maps[first + count - 1].end,
-			       look_at_run, walk);
+	return vg_written_list(walk->search->pagemap, maps[first].start,
+			       maps[first + count - 1].end, look_at_run, walk);
 }
 
 /* Mostly a page or two of many are live. */
@@ -416,7 +415,7 @@ static bool look_at_stack(struct walk *walk, const struct vg_map *map)
 	walk->map = map;
 	walk->has_neighbours = true;
 	return live >= map->end ||
-	       vg_written_list(walk->pagemap, live, map->end, look_at_run, walk);
+	       vg_written_list(walk->search->pagemap, live, map->end, look_at_run, walk);
 }
 
 /* How many mappings were dealt with, from this one on; 0: the kernel does not tell. */
@@ -468,13 +467,10 @@ static void look_at_all(struct walk *walk)
 	}
 }
 
-static struct vg_error *run(struct vg_pointer_search *search, bool is_survey)
+static void run(struct vg_pointer_search *search, bool is_survey)
 {
-	_cleanup_free_ uint8_t *buffer = malloc(PIECE_BYTES + STEP);
-	struct walk walk = {search, is_survey, search->pagemap, buffer, NULL, false};
+	struct walk walk = {search, is_survey, NULL, false};
 
-	if (!buffer)
-		return vg_error_no_memory();
 	search->found = search->unreadable = search->left_out = search->bytes = 0;
 	search->unfinished = false;
 	sum_up(search);
@@ -484,17 +480,16 @@ static struct vg_error *run(struct vg_pointer_search *search, bool is_survey)
 		look_at_suspects(&walk);
 	if (is_survey || !is_over(search))
 		look_at_all(&walk);
-	return NULL;
 }
 
 struct vg_error *vg_pointer_survey(struct vg_pointer_search *search)
 {
 	search->suspects->count = 0;
-	VG_TRY(run(search, true));
+	run(search, true);
 	return search->suspects->no_memory ? vg_error_no_memory() : NULL;
 }
 
-struct vg_error *vg_pointer_search(struct vg_pointer_search *search)
+void vg_pointer_search(struct vg_pointer_search *search)
 {
-	return run(search, false);
+	run(search, false);
 }

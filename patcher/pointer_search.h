@@ -47,10 +47,14 @@ struct vg_suspects {
 };
 void vg_suspects_clear(struct vg_suspects *suspects);
 
+/* For what is read: 64 pages, and half a word behind them. */
+#define VG_POINTER_SEARCH_BYTES (64 * 4096 + 4)
+
 struct vg_pointer_search {
 	const struct vg_memory *memory;
 	const struct vg_maps *maps;
-	int pagemap; /* vg_pages_open() */
+	int pagemap;	 /* vg_pages_open() */
+	uint8_t *buffer; /* VG_POINTER_SEARCH_BYTES; the caller's */
 	const struct vg_pointer_range *ranges;
 	size_t range_count;
 	bool has_guard;
@@ -86,7 +90,7 @@ struct vg_pointer_search {
  */
 VG_MUST_CHECK struct vg_error *vg_pointer_survey(struct vg_pointer_search *search);
 /* Target stopped. */
-VG_MUST_CHECK struct vg_error *vg_pointer_search(struct vg_pointer_search *search);
+void vg_pointer_search(struct vg_pointer_search *search);
 /* The same in bytes that were read from elsewhere: registers. Sets found_range. */
 bool vg_pointer_search_bytes(struct vg_pointer_search *search, const void *bytes, size_t count);
 

@@ -165,7 +165,6 @@ static struct vg_error *prepare_leaving(struct vg_session *session,
 {
 	leaving->session = session;
 	leaving->is_brief = true;
-	leaving->rereads_maps = installed->object && installed->object->hook_count;
 	vg_session_track(session);
 	return vg_leaving_add(leaving, installed);
 }

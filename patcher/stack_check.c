@@ -283,8 +283,3 @@ struct vg_error *vg_stacks_backtrace(struct vg_stacks *stacks, const struct user
 	stack_report_frames(stacks, &chain, frames, count);
 	return NULL;
 }
-
-const struct vg_maps *vg_stacks_maps_in_stop(const struct vg_stacks *stacks)
-{
-	return stacks->maps_are_fresh ? &stacks->modules.maps : NULL;
-}

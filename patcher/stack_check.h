@@ -98,9 +98,6 @@ vg_stacks_check_coroutines(struct vg_stacks *stacks, const struct vg_code_range 
 			   size_t range_count, enum vg_verdict *verdict, struct vg_blocker *blocker,
 			   char **why, unsigned *count);
 
-/* The mappings as they were read inside this stop, or NULL: nobody had to read them again. */
-const struct vg_maps *vg_stacks_maps_in_stop(const struct vg_stacks *stacks);
-
 /* The stack pointers of all contexts that the last check of coroutines saw, live or not. */
 VG_MUST_CHECK struct vg_error *vg_stacks_context_pointers(const struct vg_stacks *stacks,
 							  uint64_t **pointers, size_t *count);
