@@ -257,6 +257,7 @@ static void clean_up(struct vg_session *session)
 	size_t notes = session->result->note_count;
 	struct vg_error *error = vg_session_look(session);
 
+	session->journal = 0;
 	if (!error)
 		error = vg_recover(session);
 	if (error)
@@ -285,6 +286,7 @@ static struct vg_error *apply_once(struct vg_session *session, const struct vg_p
 	if (*taken)
 		return NULL;
 	VG_TRY(vg_install_fill(session, &plan));
+	session->journal = plan.areas[VG_PRIMARY_MODULE].address;
 	VG_TRY(list_replaced(session, patch, leaving));
 	return stop(session, &plan, switch_on, leaving, false);
 }
