@@ -179,7 +179,8 @@ static struct vg_error *try_names(struct search *search, bool *is_known)
 /* Step 1, by the place of the whole object. */
 static struct vg_error *try_block(struct search *search, struct vg_object *plain, bool *is_placed)
 {
-	struct vg_item *item = plain ? vg_object_item_named(plain, search->item->name) : NULL;
+	struct vg_object *whole = plain ?: search->item->object;
+	struct vg_item *item = vg_object_item_named(whole, search->item->name);
 	uint64_t base;
 
 	*is_placed = false;
@@ -242,6 +243,26 @@ static bool has_dynamic_tls(const struct vg_listing *listing)
 	return false;
 }
 
+/* Code that lies at several places: to which of them does the data belong? */
+static void narrow_by_data(struct search *search)
+{
+	unsigned before = search->matcher->follow;
+	size_t kept = 0;
+
+	search->matcher->follow = VG_FOLLOW_POINTERS;
+	for (size_t i = 0; i < search->found.count; i++) {
+		uint64_t address = search->found.at[i];
+
+		if (!matches_at(search, address))
+			continue;
+		search->found.at[i] = search->found.at[kept];
+		search->found.at[kept++] = address;
+	}
+	search->matcher->follow = before;
+	if (kept)
+		search->found.count = kept;
+}
+
 static struct vg_error *run_search(struct search *search, struct vg_object *plain, bool *is_known)
 {
 	bool is_placed;
@@ -257,6 +278,8 @@ static struct vg_error *run_search(struct search *search, struct vg_object *plai
 		VG_TRY(try_sites(search));
 	if (!is_placed && !search->found.count)
 		VG_TRY(try_all_functions(search));
+	if (search->found.count > 1)
+		narrow_by_data(search);
 	return NULL;
 }
 

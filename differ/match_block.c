@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a whole section of an object lies in the target:
+ * Where a whole section of an object lies in the target, if the whole object's place is not known:
  *
  *   1. the object's main code goes first. The longest function of the section says which places
  * come into question.
@@ -151,6 +151,7 @@ static struct vg_error *place(struct vg_matcher *matcher, struct vg_object_secti
 struct vg_error *vg_match_block(struct vg_matcher *matcher, struct vg_object_section *section,
 				bool *found, uint64_t *base)
 {
+	VG_TRY(vg_match_frames(matcher, section->items[0]->object));
 	VG_TRY(place(matcher, main_code(section->items[0]->object)));
 	VG_TRY(place(matcher, section));
 	*found = section->block.state == VG_BLOCK_FOUND;

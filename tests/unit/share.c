@@ -51,28 +51,31 @@ static void measure(const char *target, char *first, char *second, char *third)
 	struct vg_error *error = vg_share_measure(target, NULL, paths, count, &share);
 
 	ck_assert_msg(!error, "%s", error ? vg_error_text(error) : "");
-	ck_assert_uint_eq(share.all.functions, share.unique.functions + share.ambiguous.functions +
-						       share.contested.functions +
-						       share.unknown.functions);
-	ck_assert_uint_eq(share.all.bytes, share.unique.bytes + share.ambiguous.bytes +
-						   share.contested.bytes + share.unknown.bytes);
+	ck_assert_uint_eq(share.all.functions, share.in[VG_SHARE_UNIQUE].functions +
+						       share.in[VG_SHARE_AMBIGUOUS].functions +
+						       share.in[VG_SHARE_CONTESTED].functions +
+						       share.in[VG_SHARE_UNKNOWN].functions);
+	ck_assert_uint_eq(share.all.bytes, share.in[VG_SHARE_UNIQUE].bytes +
+						   share.in[VG_SHARE_AMBIGUOUS].bytes +
+						   share.in[VG_SHARE_CONTESTED].bytes +
+						   share.in[VG_SHARE_UNKNOWN].bytes);
 }
 
 START_TEST(functions_of_the_same_code_are_told_apart_by_their_objects)
 {
 	measure("stripped", ".", NULL, NULL);
 	ck_assert_uint_eq(share.objects, 3);
-	ck_assert_uint_eq(share.unique.functions, 5);
+	ck_assert_uint_eq(share.in[VG_SHARE_UNIQUE].functions, 5);
 	ck_assert_uint_eq(share.by[VG_MATCHED_BY_OBJECT].functions, 5);
-	ck_assert_uint_eq(share.ambiguous.functions, 0);
-	ck_assert_uint_eq(share.contested.functions, 0);
+	ck_assert_uint_eq(share.in[VG_SHARE_AMBIGUOUS].functions, 0);
+	ck_assert_uint_eq(share.in[VG_SHARE_CONTESTED].functions, 0);
 }
 END_TEST
 
 START_TEST(a_symbol_table_tells_names_apart)
 {
 	measure("program", "one.o", "two.o", "main.o");
-	ck_assert_uint_eq(share.unique.functions, 5);
+	ck_assert_uint_eq(share.in[VG_SHARE_UNIQUE].functions, 5);
 	ck_assert_uint_eq(share.by[VG_MATCHED_BY_NAME].functions, 5);
 }
 END_TEST
@@ -81,8 +84,8 @@ START_TEST(a_part_of_the_objects_gives_the_share_of_that_part)
 {
 	measure("stripped", "two.o", NULL, NULL);
 	ck_assert_uint_eq(share.objects, 1);
-	ck_assert_uint_eq(share.unique.functions, 2);
-	ck_assert_uint_ge(share.unknown.functions, 3);
+	ck_assert_uint_eq(share.in[VG_SHARE_UNIQUE].functions, 2);
+	ck_assert_uint_ge(share.in[VG_SHARE_UNKNOWN].functions, 3);
 }
 END_TEST
 
@@ -92,8 +95,8 @@ START_TEST(code_that_lies_at_two_places_is_ambiguous)
 			 "sed -i 's/int one(int v).*/int (*add_pointer)(int) = add;/' three.c && "
 			 "gcc -O2 -fPIE -c three.c");
 	measure("stripped", "alone", NULL, NULL);
-	ck_assert_uint_eq(share.unique.functions, 0);
-	ck_assert_uint_eq(share.ambiguous.functions, 2);
+	ck_assert_uint_eq(share.in[VG_SHARE_UNIQUE].functions, 0);
+	ck_assert_uint_eq(share.in[VG_SHARE_AMBIGUOUS].functions, 2);
 }
 END_TEST
 
@@ -101,8 +104,8 @@ START_TEST(a_function_that_two_objects_claim_is_contested)
 {
 	vg_project_shell("cp one.o copy.o");
 	measure("stripped", "one.o", "copy.o", NULL);
-	ck_assert_uint_eq(share.contested.functions, 2);
-	ck_assert_uint_eq(share.unique.functions, 0);
+	ck_assert_uint_eq(share.in[VG_SHARE_CONTESTED].functions, 2);
+	ck_assert_uint_eq(share.in[VG_SHARE_UNIQUE].functions, 0);
 }
 END_TEST
 
@@ -110,7 +113,7 @@ START_TEST(other_flags_are_seen)
 {
 	vg_project_shell("gcc -O0 -fPIE -c one.c two.c main.c");
 	measure("stripped", ".", NULL, NULL);
-	ck_assert_uint_eq(share.unique.functions, 0);
+	ck_assert_uint_eq(share.in[VG_SHARE_UNIQUE].functions, 0);
 }
 END_TEST
 
