@@ -115,8 +115,10 @@ static struct vg_error *read_object(struct measure *measure, const char *path)
 		vg_object_close(object);
 		return NULL;
 	}
-	if (!error)
+	if (!error) {
 		object->file = source_of(object);
+		vg_elf_release_fd(object->elf);
+	}
 	if (object && !vg_list_push(&measure->arena, &measure->objects, object)) {
 		vg_object_close(object);
 		return error ?: vg_error_no_memory();
