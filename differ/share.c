@@ -146,6 +146,26 @@ static struct vg_error *read_path(struct measure *measure, char *path)
 	return error;
 }
 
+static bool is_copy(const struct vg_object *a, const struct vg_object *b)
+{
+	if (strcmp(a->file, b->file) || a->frames.count != b->frames.count)
+		return false;
+	for (size_t i = 0; i < a->frames.count; i++)
+		if (a->frames.at[i].size != b->frames.at[i].size ||
+		    strcmp(a->frames.at[i].item->name, b->frames.at[i].item->name))
+			return false;
+	return true;
+}
+
+/* Of a source that is compiled for several programs, or by a name that the target exports. */
+static bool is_same_function(const struct vg_item *a, const struct vg_item *b)
+{
+	if (strcmp(a->name, b->name))
+		return false;
+	return is_copy(a->object, b->object) ||
+	       (a->match->how == VG_MATCHED_BY_NAME && b->match->how == VG_MATCHED_BY_NAME);
+}
+
 static void claim_places(const struct measure *measure, const struct vg_item *item)
 {
 	const struct vg_match *match = item->match;
@@ -157,9 +177,9 @@ static void claim_places(const struct measure *measure, const struct vg_item *it
 	claim = match && match->found ? claim_at(measure, match->address) : NULL;
 	if (!claim)
 		return;
+	claim->owners += !claim->owners || !is_same_function(claim->owner, item);
 	claim->owner = item;
 	claim->how = match->how;
-	claim->owners++;
 }
 
 static void claim_functions(const struct measure *measure)
