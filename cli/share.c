@@ -10,9 +10,9 @@
 static const struct {
 	const char *key, *words;
 } methods[] = {
-	[VG_MATCHED_BY_NAME] = {"by_name", "by the symbol table"},
-	[VG_MATCHED_BY_OBJECT] = {"by_object", "by the place of the whole object"},
-	[VG_MATCHED_BY_CODE] = {"by_code", "by their own code"},
+	[VG_MATCHED_BY_NAME] = {"by_name", "  by the symbol table"},
+	[VG_MATCHED_BY_OBJECT] = {"by_object", "  by the place of the whole object"},
+	[VG_MATCHED_BY_CODE] = {"by_code", "  by their own code"},
 };
 
 static double percent(size_t part, size_t all)
@@ -36,6 +36,7 @@ static void print_share(const struct vg_share_options *options, const struct vg_
 	print_count(share, "unique", &share->in[VG_SHARE_UNIQUE]);
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		print_count(share, methods[i].words, &share->by[i]);
+	print_count(share, "  with their own object alone", &share->alone);
 	print_count(share, "ambiguous", &share->in[VG_SHARE_AMBIGUOUS]);
 	print_count(share, "contested", &share->in[VG_SHARE_CONTESTED]);
 	print_count(share, "unknown", &share->in[VG_SHARE_UNKNOWN]);
@@ -61,6 +62,7 @@ static json_t *json_share(const struct vg_share_options *options, const struct v
 	set_count(object, "unique", &share->in[VG_SHARE_UNIQUE]);
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		set_count(object, methods[i].key, &share->by[i]);
+	set_count(object, "alone", &share->alone);
 	set_count(object, "ambiguous", &share->in[VG_SHARE_AMBIGUOUS]);
 	set_count(object, "contested", &share->in[VG_SHARE_CONTESTED]);
 	set_count(object, "unknown", &share->in[VG_SHARE_UNKNOWN]);

@@ -35,8 +35,11 @@ struct vg_error *vg_facts_note(struct vg_facts *facts, const char *name, uint64_
 const struct vg_fact *vg_facts_find(const struct vg_facts *facts, const char *name)
 {
 	struct vg_fact wanted = {.name = name};
-	struct vg_fact *const *found = facts ? tfind(&wanted, &facts->tree, by_name) : NULL;
+	struct vg_fact *const *found;
 
+	if (!facts || facts->is_silent)
+		return NULL;
+	found = tfind(&wanted, &facts->tree, by_name);
 	return found && !(*found)->is_disputed ? *found : NULL;
 }
 

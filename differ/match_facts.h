@@ -18,11 +18,12 @@ struct vg_facts {
 	struct vg_arena *arena;
 	void *tree; /* tsearch(3) */
 	size_t count;
+	bool is_silent; /* only collects */
 };
 
 VG_MUST_CHECK struct vg_error *vg_facts_note(struct vg_facts *facts, const char *name,
 					     uint64_t address);
-/* NULL: nothing is known, or disputed. */
+/* NULL: nothing is known, or disputed, or is to be told. */
 const struct vg_fact *vg_facts_find(const struct vg_facts *facts, const char *name);
 void vg_facts_close(struct vg_facts *facts);
 

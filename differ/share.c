@@ -20,6 +20,7 @@ struct claim {
 	const struct vg_item *owner; /* or one that it could be */
 	size_t owners;
 	enum vg_match_how how;
+	bool alone; /* found before others were asked */
 };
 
 struct measure {
@@ -83,8 +84,32 @@ static struct vg_error *match_items(struct measure *measure, struct vg_object *o
 	return NULL;
 }
 
+static void note_alone(const struct measure *measure, const struct vg_object *object)
+{
+	for (size_t i = 0; i < object->item_count; i++) {
+		const struct vg_match *match = object->items[i]->match;
+		struct claim *claim =
+			match && match->found ? claim_at(measure, match->address) : NULL;
+
+		if (claim)
+			claim->alone = true;
+	}
+}
+
+/* Each by itself, as `vgraft build` matches the units of a diff. */
+static struct vg_error *match_alone(struct measure *measure)
+{
+	measure->facts.is_silent = true;
+	for (size_t i = 0; i < measure->objects.count; i++) {
+		VG_TRY(match_items(measure, measure->objects.at[i]));
+		note_alone(measure, measure->objects.at[i]);
+	}
+	measure->facts.is_silent = false;
+	return NULL;
+}
+
 /* Until a round teaches nothing new. */
-static struct vg_error *match_objects(struct measure *measure)
+static struct vg_error *match_together(struct measure *measure)
 {
 	size_t before;
 
@@ -232,8 +257,11 @@ static struct vg_error *sum_up(const struct measure *measure, struct vg_share *s
 		VG_TRY(name_function(share, claim, function));
 		add(&share->all, function);
 		add(&share->in[function->state], function);
-		if (function->state == VG_SHARE_UNIQUE)
-			add(&share->by[function->how], function);
+		if (function->state != VG_SHARE_UNIQUE)
+			continue;
+		add(&share->by[function->how], function);
+		if (claim->alone)
+			add(&share->alone, function);
 	}
 	return NULL;
 }
@@ -253,7 +281,8 @@ static struct vg_error *run(struct measure *measure, char *const *paths, size_t 
 	VG_TRY(vg_decoder_open(&measure->matcher.decoder));
 	for (size_t i = 0; i < count; i++)
 		VG_TRY(read_path(measure, paths[i]));
-	VG_TRY(match_objects(measure));
+	VG_TRY(match_alone(measure));
+	VG_TRY(match_together(measure));
 	claim_functions(measure);
 	return sum_up(measure, share);
 }

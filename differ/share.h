@@ -42,7 +42,8 @@ struct vg_share {
 	struct vg_share_count all;
 	struct vg_share_count in[VG_SHARE_STATES];
 	struct vg_share_count by[VG_MATCH_WAYS]; /* of the unique ones */
-	struct vg_share_function *functions;	 /* all.functions, ascending addresses */
+	struct vg_share_count alone; /* of these: the own object is enough, as for a single fix */
+	struct vg_share_function *functions; /* all.functions, ascending addresses */
 };
 
 /*

@@ -157,6 +157,7 @@ START_TEST(what_one_object_refers_to_decides_between_the_places_of_another)
 	measure("stripped", "half1.o", "half2.o", "main.o");
 	ck_assert_uint_eq(share.in[VG_SHARE_AMBIGUOUS].functions, 0);
 	ck_assert_uint_eq(share.in[VG_SHARE_UNIQUE].functions, 3);
+	ck_assert_uint_eq(share.alone.functions, 1);
 }
 END_TEST
 
