@@ -32,10 +32,15 @@ static const char *const states[] = {
 /* Where the prepared package lies; its objects and the linked program are made. */
 static char *make_program(const char *build)
 {
-	char *package =
-		bench_line("tests/bench/share-program '%s' " PROGRAM " 2> '%s/share-program.log'",
-			   build, build);
+	char *package;
 
+	bench_run("'%s/vgraft' build --manifest patches/qemu/CVE-2024-8354/manifest "
+		  "--work '%s/packages' -o '%s/share.vgp' 2> '%s/share.log'",
+		  build, build, build, build);
+	/* units of a module include that header, but ninja is not told so */
+	package = bench_line("tests/lib/qemu-ninja '%s' ui/dbus-display1.h " PROGRAM
+			     " 2>> '%s/share.log'",
+			     build, build);
 	package[strcspn(package, "\n")] = '\0';
 	return package;
 }

@@ -18,8 +18,13 @@ $(B)/qemu/%.vgp: patches/qemu/%/manifest patches/qemu/debian-12-u15 $(B)/vgraft
 	@mkdir -p $(@D)
 	$(B)/vgraft build --manifest $< --work $(B)/packages -o $@
 
+# Some of the objects that QEMU is made from, for the share that is found of them.
+$(B)/qemu/objects: tests/qemu/objects tests/lib/qemu-ninja $(QEMU_PATCHES)
+	@xargs tests/lib/qemu-ninja $(B) <$< >$@.new
+	@mv $@.new $@
+
 .PHONY: check-qemu check-qemu-run
 check-qemu: deps-qemu
 	@$(MAKE) --no-print-directory check-qemu-run
-check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_PATCHES)
+check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_PATCHES) $(B)/qemu/objects
 	@VGRAFT_BUILD=$(B) VGRAFT_QEMU_TREE=$(QEMU_TREE) tests/run $(QEMU)

@@ -173,6 +173,9 @@ START_TEST(a_few_bytes_of_an_object_that_is_not_there_are_no_match)
 	measure("stripped", "other.o", NULL, NULL);
 	ck_assert_uint_eq(share.in[VG_SHARE_UNIQUE].functions, 0);
 	ck_assert_uint_eq(share.in[VG_SHARE_AMBIGUOUS].functions, 1);
+	vg_project_shell("gcc -O2 -fno-inline -fPIE -ffunction-sections -c other.c");
+	measure("stripped", "other.o", NULL, NULL);
+	ck_assert_uint_eq(share.in[VG_SHARE_UNIQUE].functions, 0);
 	measure("stripped", "main.o", NULL, NULL);
 	ck_assert_uint_eq(share.in[VG_SHARE_UNIQUE].functions, 2);
 }
