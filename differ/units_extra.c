@@ -78,6 +78,8 @@ struct vg_error *vg_units_compile_extra(struct vg_units *units, const char *file
 
 	if (!output)
 		return vg_error_no_memory();
+	/* C files of the tree that no unit needs are left out of the shadow. */
+	VG_TRY(vg_shadow_link(&plan->post, real));
 	VG_TRY(compile(plan, real, output));
 	*object = vg_take(output);
 	return NULL;

@@ -15,6 +15,8 @@
 /* ISA interrupts that nothing else of ours uses, the customary free ones first. */
 static const uint8_t disk_irqs[OPTIONS_DISKS_MAX] = {5, 10, 11, 9, 7, 12, 14, 15, 6, 3};
 
+struct machine *machine_alive;
+
 uint64_t machine_disk_address(unsigned index)
 {
 	return VIRTIO_MMIO_BASE + index * VIRTIO_MMIO_STRIDE;
@@ -129,6 +131,7 @@ struct vmm_error *machine_create(struct machine *machine, const struct options *
 		.print = print,
 		.signal_fd = -1,
 	};
+	machine_alive = machine;
 	VMM_TRY(ending_create(&machine->ending));
 	VMM_TRY(notices_create(&machine->notices));
 	VMM_TRY(kvm_create(&machine->kvm));
@@ -144,6 +147,7 @@ struct vmm_error *machine_create(struct machine *machine, const struct options *
 
 void machine_destroy(struct machine *machine)
 {
+	machine_alive = NULL;
 	console_destroy(&machine->console);
 	for (unsigned i = 0; machine->vcpus && i < machine->vcpu_count; i++)
 		vcpu_destroy(&machine->vcpus[i]);

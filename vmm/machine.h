@@ -49,6 +49,13 @@ struct machine {
 	atomic_bool stopping;
 };
 
+/*
+ * The machine that lives, or NULL: where everything can be reached from for who comes from outside
+ * with nothing in hand, a debugger or the hook of a live patch. The VMM itself hands its machine
+ * on and never reads this.
+ */
+extern struct machine *machine_alive;
+
 struct vmm_error *machine_create(struct machine *machine, const struct options *options,
 				 void (*print)(const char *sentence)) VMM_MUST_CHECK;
 void machine_destroy(struct machine *machine);

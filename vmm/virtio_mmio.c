@@ -186,8 +186,9 @@ static void write_driver_features(struct virtio_mmio *device, uint32_t value)
 	struct virtio_mmio_state *state = &device->state;
 	unsigned shift = 32 * state->driver_features_sel;
 
-	/* §3.1.1: what was agreed on stays until the next reset. */
-	if (state->driver_features_sel >= 2 || (state->status & VIRTIO_CONFIG_S_FEATURES_OK))
+	/* §3.1.1: what was agreed on stays until the next reset. The driver can clear FEATURES_OK
+	 * without one, so that the bit alone does not tell. */
+	if (state->driver_features_sel >= 2 || state->features_sealed)
 		return;
 	state->driver_features &= ~((uint64_t)UINT32_MAX << shift);
 	state->driver_features |= (uint64_t)value << shift;
@@ -216,6 +217,8 @@ static void write_status(struct virtio_mmio *device, uint32_t value)
 		value &= ~(uint32_t)VIRTIO_CONFIG_S_DRIVER_OK;
 	/* Only we set this bit, and only a reset clears it. */
 	value &= ~(uint32_t)STATUS_DEVICE_NEEDS_RESET;
+	if (value & VIRTIO_CONFIG_S_FEATURES_OK)
+		state->features_sealed = 1;
 	state->status = (value & 0xff) | (state->status & STATUS_DEVICE_NEEDS_RESET);
 	if (state->status & VIRTIO_CONFIG_S_DRIVER_OK)
 		event_signal(device->kick_fd);

@@ -25,7 +25,7 @@
 #define VIRTIO_MMIO_BASE	  UINT64_C(0xd0000000) /* device N is at base + N * stride */
 #define VIRTIO_MMIO_STRIDE	  UINT64_C(0x1000)
 #define VIRTIO_MMIO_SIZE	  UINT64_C(0x200)
-#define VIRTIO_MMIO_STATE_VERSION 1
+#define VIRTIO_MMIO_STATE_VERSION 2
 #define VIRTIO_QUEUES_MAX	  1
 
 /* What a kind of device says about itself. */
@@ -43,6 +43,7 @@ struct virtio_mmio_state {
 	uint32_t device_features_sel;
 	uint32_t driver_features_sel;
 	uint32_t queue_sel;
+	uint32_t features_sealed; /* 1: FEATURES_OK was set since the last reset */
 	uint64_t driver_features;
 };
 

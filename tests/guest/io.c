@@ -14,7 +14,7 @@
  * buffer, the length in the used ring and the status byte are checked as well.
  *
  * When the harness asks for a probe, one exploit runs as one more request among the outstanding
- * ones (exploit=blk-get-id, the default) or between two (exploit=config-read).
+ * ones (exploit=blk-get-id, the default) or between two (exploit=config-read, features-reopen).
  *
  * Options: requests=N (0: until told to stop), seed=S, depth=N (1 to 15), blocks=N, flush=N (a
  * flush after every N turns of a slot; 0: never), wait=irq|poll.
@@ -55,8 +55,8 @@ static struct stream {
 	uint64_t depth, blocks, wanted, seed, flush_every, random;
 	uint64_t sequence;
 	bool polling;
-	bool probing; /* the probe's chain is outstanding */
-	bool probes_config;
+	bool probing;				/* the probe's chain is outstanding */
+	void (*probe)(const struct disk *disk); /* NULL: a request of its own */
 	bool broken; /* a request is lost: its buffers belong to the device for good */
 	struct slot slots[MAX_DEPTH];
 	uint64_t written[MAX_BLOCKS]; /* sequence number of each block's last write; 0: none yet */
@@ -254,8 +254,8 @@ static void probe_if_asked(void)
 	if (stream.probing || VG_REPORT_GET(report()->control.probe) == report()->exploit.probes)
 		return;
 	stream.probing = true;
-	if (stream.probes_config) {
-		probe_config(&stream.disk);
+	if (stream.probe) {
+		stream.probe(&stream.disk);
 		answer_probe();
 	} else {
 		probe_offer(&stream.disk, probe_head());
@@ -367,7 +367,9 @@ static void prepare(void)
 
 	option_text("wait", wait, sizeof(wait));
 	option_text("exploit", exploit, sizeof(exploit));
-	stream.probes_config = text_equal(exploit, "config-read");
+	stream.probe = text_equal(exploit, "config-read")	? probe_config
+		       : text_equal(exploit, "features-reopen") ? probe_features
+								: NULL;
 	stream.polling = text_equal(wait, "poll");
 	stream.wanted = option_number("requests", 0);
 	stream.seed = option_number("seed", 1);

@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tests/lib/guest.h"
 #include "tests/lib/process.h"
@@ -28,5 +30,12 @@ struct vg_error *vg_vulnerable_vmm_build(const char *name, struct vg_vulnerable_
 	VG_TRY(path_set(out->program, "%s/build/vgraft-vmm", out->source));
 	VG_TRY(path_set(out->compdb, "%s/build/compile_commands.json", out->source));
 	VG_TRY(path_set(out->fix, "%s/fix.diff", out->source));
-	return vg_process_must_run(build);
+	VG_TRY(path_set(out->live, "%s/live.diff", out->source));
+	VG_TRY(path_set(out->hooks, "%s/hooks.c", out->source));
+	VG_TRY(vg_process_must_run(build));
+	if (access(out->live, F_OK)) {
+		strcpy(out->live, out->fix);
+		out->hooks[0] = '\0';
+	}
+	return NULL;
 }

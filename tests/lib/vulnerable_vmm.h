@@ -16,6 +16,10 @@ struct vg_vulnerable_vmm {
 	char program[PATH_MAX];
 	char compdb[PATH_MAX];
 	char fix[PATH_MAX]; /* the diff from it to today's tree */
+	/* What goes into a VMM that runs: the fix, or where the folder has a form of it for live
+	 * objects, that; then `hooks` is its hooks file, otherwise "". */
+	char live[PATH_MAX];
+	char hooks[PATH_MAX];
 };
 
 /* `name` is a folder of patches/vmm. */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The corpus of patches/vmm: each bug shows on a VMM that has it, seen from the guest or from
- * outside, and does not on today's; the fix is the exact inverse of the bug.
+ * outside, and does not on today's; the fix is the exact inverse of the bug. One that adds a field
+ * to live devices is refused as it stands.
  */
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
+#include "tests/lib/command.h"
 #include "tests/lib/guest.h"
 #include "tests/lib/suite.h"
 #include "tests/lib/vulnerable_vmm.h"
@@ -15,6 +18,7 @@
 enum symptom {
 	LEAK,	/* the guest holds bytes of the VMM */
 	ACCEPT, /* the device does what it must refuse */
+	CHANGE, /* the device does what it must refuse, and can be put back */
 	HANG,	/* the device never answers, nor can the VMM end */
 	CRASH,	/* the VMM dies by a signal */
 };
@@ -23,11 +27,12 @@ static const struct bug {
 	const char *name;
 	enum symptom symptom;
 } bugs[] = {
-	{"blk-get-id", LEAK},	  {"config-read", LEAK},     {"memory-wrap", ACCEPT},
-	{"virtqueue-loop", HANG}, {"serial-divisor", CRASH},
+	{"blk-get-id", LEAK},	 {"config-read", LEAK},	   {"features-reopen", CHANGE},
+	{"memory-wrap", ACCEPT}, {"virtqueue-loop", HANG}, {"serial-divisor", CRASH},
 };
 
-#define BUGS (sizeof(bugs) / sizeof(bugs[0]))
+#define BUGS   (sizeof(bugs) / sizeof(bugs[0]))
+#define PROBED 3 /* the first of them */
 
 static void need_kvm(const char *test)
 {
@@ -149,15 +154,40 @@ static void probe_in_the_stream(const char *exploit, const char *vmm, bool expec
 	ck_assert_uint_eq(report.exploit.attempts, 3);
 }
 
-START_TEST(a_probe_shows_a_leak_while_the_stream_stays_whole)
+START_TEST(a_probe_shows_the_bug_while_the_stream_stays_whole)
 {
 	struct vg_vulnerable_vmm vmm;
 
 	need_kvm(__func__);
-	ck_assert_int_eq(bugs[_i].symptom, LEAK);
+	ck_assert(bugs[_i].symptom == LEAK || bugs[_i].symptom == CHANGE);
 	vg_must(vg_vulnerable_vmm_build(bugs[_i].name, &vmm));
 	probe_in_the_stream(bugs[_i].name, vmm.program, true);
 	probe_in_the_stream(bugs[_i].name, NULL, false);
+}
+END_TEST
+
+/* Its other form, with hooks and a shadow variable, is what vmm_live_patch applies. */
+START_TEST(a_fix_that_adds_a_field_to_a_live_device_is_refused_as_layout)
+{
+	_cleanup_answer_ json_t *answer = NULL;
+	struct vg_vulnerable_vmm vmm;
+	char object[PATH_MAX];
+	const json_t *reason;
+	int code;
+
+	vg_must(vg_vulnerable_vmm_build("features-reopen", &vmm));
+	ck_assert_str_ne(vmm.live, vmm.fix);
+	snprintf(object, sizeof(object), "%s/plain-field.vgp", vg_build_folder());
+	vg_must(vg_command((const char *const[]){"build", "--source", vmm.source, "--diff", vmm.fix,
+						 "--compdb", vmm.compdb, "--target", vmm.program,
+						 "--name", "field", "-o", object, NULL},
+			   &code, &answer));
+	ck_assert_int_eq(code, 3);
+	ck_assert_str_eq(vg_answer_text(answer, "result"), "refused");
+	reason = json_array_get(json_object_get(answer, "reasons"), 0);
+	ck_assert_str_eq(vg_answer_text(reason, "rule"), "layout");
+	ck_assert_ptr_nonnull(strstr(vg_answer_text(reason, "text"), "features_sealed"));
+	ck_assert_int_ne(access(object, F_OK), 0);
 }
 END_TEST
 
@@ -170,7 +200,8 @@ int main(void)
 	tcase_add_loop_test(patches, the_fix_is_the_exact_inverse_of_the_bug, 0, BUGS);
 	tcase_add_loop_test(patches, the_bug_shows_on_the_vulnerable_build, 0, BUGS);
 	tcase_add_loop_test(patches, the_bug_is_absent_from_todays_build, 0, BUGS);
-	tcase_add_loop_test(patches, a_probe_shows_a_leak_while_the_stream_stays_whole, 0, 2);
+	tcase_add_loop_test(patches, a_probe_shows_the_bug_while_the_stream_stays_whole, 0, PROBED);
+	tcase_add_test(patches, a_fix_that_adds_a_field_to_a_live_device_is_refused_as_layout);
 	suite_add_tcase(suite, patches);
 	return vg_suite_run(suite);
 }

@@ -205,6 +205,20 @@ START_TEST(a_driver_without_version_1_is_turned_away)
 }
 END_TEST
 
+/* The driver features that stand are those of the first agreement: the bit would not stay else. */
+START_TEST(only_a_reset_undoes_an_agreement)
+{
+	set(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	set(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
+	set(VIRTIO_MMIO_DRIVER_FEATURES, 0);
+	set(VIRTIO_MMIO_STATUS, READY);
+	ck_assert(get(VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_FEATURES_OK);
+	set(VIRTIO_MMIO_STATUS, 0);
+	set(VIRTIO_MMIO_STATUS, READY);
+	ck_assert(!(get(VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_FEATURES_OK));
+}
+END_TEST
+
 START_TEST(a_read_gives_the_sectors_and_an_interrupt)
 {
 	ck_assert_uint_eq(request(VIRTIO_BLK_T_IN, 5, 1024), VIRTIO_BLK_S_OK);
@@ -452,6 +466,7 @@ int main(void)
 	tcase_add_test(tcase, the_configuration_ends_where_it_ends);
 	tcase_add_test(tcase, features_that_were_not_offered_are_not_agreed_on);
 	tcase_add_test(tcase, a_driver_without_version_1_is_turned_away);
+	tcase_add_test(tcase, only_a_reset_undoes_an_agreement);
 	tcase_add_test(tcase, a_read_gives_the_sectors_and_an_interrupt);
 	tcase_add_test(tcase, a_write_reaches_the_file_and_only_its_sectors);
 	tcase_add_test(tcase, header_data_and_status_may_be_cut_anywhere);
