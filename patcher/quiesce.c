@@ -14,7 +14,6 @@
 #define LONGEST_WAIT  (50 * VG_MILLISECOND)
 #define FIRST_GRACE   (10 * VG_MILLISECOND)
 #define LONGEST_GRACE (80 * VG_MILLISECOND)
-#define TRACK_WAIT    (20 * VG_MILLISECOND)
 
 /* Between half and one and a half of the wait. */
 static uint64_t jitter(uint64_t wait)
@@ -50,6 +49,18 @@ static struct vg_error *busy(const struct vg_session *session, const struct vg_s
 			    blocker->function ? blocker->function : "");
 }
 
+/* Before anything is searched. */
+static struct vg_error *protect(const struct vg_session *session)
+{
+	_cleanup_(vg_maps_clear) struct vg_maps maps = {0};
+
+	if (session->written < 0)
+		return NULL;
+	VG_TRY(vg_maps_read(session->target.pid, &maps));
+	vg_written_protect(session->written, session->target.pid, &maps);
+	return NULL;
+}
+
 static struct vg_error *prepare(struct vg_session *session)
 {
 	_cleanup_free_ struct vg_code_area *areas = NULL;
@@ -57,21 +68,9 @@ static struct vg_error *prepare(struct vg_session *session)
 
 	if (!vg_live_target_is_alive(&session->target))
 		return vg_error_new(VG_FAILED, "process %d ended meanwhile", session->target.pid);
+	VG_TRY(protect(session));
 	VG_TRY(vg_ranges_code_areas(&session->areas, &areas, &count));
 	return vg_stacks_prepare(session->stacks, areas, count);
-}
-
-/* It only makes stops shorter: where it can't be had, there is no more to say. */
-static void track(struct vg_session *session)
-{
-	struct vg_hold_options options = {.suspend_seccomp = session->options->suspend_seccomp,
-					  .deadline = vg_clock_now() + TRACK_WAIT};
-	struct vg_error *error;
-	int fd;
-
-	error = vg_written_open(&session->target, &options, &fd, &session->inject);
-	vg_error_free(error);
-	vg_stacks_track(session->stacks, fd);
 }
 
 /* One attempt, with what goes before it. */
@@ -80,7 +79,7 @@ static struct vg_error *attempt(struct vg_session *session, const struct vg_stop
 {
 	VG_TRY(prepare(session));
 	if (tracks && vg_stacks_want_tracking(session->stacks)) {
-		track(session);
+		vg_session_track(session);
 		VG_TRY(prepare(session));
 	}
 	if (request->prepare)

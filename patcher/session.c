@@ -2,8 +2,12 @@
 #include "patcher/session.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "patcher/clock.h"
+#include "patcher/written.h"
+
+#define TRACK_WAIT (20 * VG_MILLISECOND)
 
 /* A timeout beyond a year is as good as none. */
 static uint64_t deadline_after(double seconds)
@@ -22,6 +26,7 @@ struct vg_error *vg_session_open(struct vg_session *session, pid_t pid,
 				       .options = options,
 				       .result = result,
 				       .deadline = deadline_after(options->timeout),
+				       .written = -1,
 				       .sharing = {.loadavg = -1}};
 	VG_TRY(vg_live_target_open(pid, &session->target));
 	VG_TRY(vg_live_target_lock(&session->target, session->deadline));
@@ -49,6 +54,20 @@ struct vg_error *vg_session_look(struct vg_session *session)
 	return NULL;
 }
 
+void vg_session_track(struct vg_session *session)
+{
+	struct vg_hold_options options = {.suspend_seccomp = session->options->suspend_seccomp,
+					  .deadline = vg_clock_now() + TRACK_WAIT};
+
+	if (session->asked_for_written)
+		return;
+	session->asked_for_written = true;
+	vg_error_free(
+		vg_written_open(&session->target, &options, &session->written, &session->inject));
+	if (session->written >= 0)
+		vg_stacks_track(session->stacks);
+}
+
 void vg_session_close(struct vg_session *session)
 {
 	session->result->inject_us += (double)session->inject / 1000.0;
@@ -56,6 +75,9 @@ void vg_session_close(struct vg_session *session)
 	vg_stacks_close(session->stacks);
 	session->stacks = NULL;
 	vg_sharing_close(&session->sharing);
+	if (session->written >= 0)
+		close(session->written);
+	session->written = -1;
 	vg_live_target_close(&session->target);
 }
 

@@ -68,10 +68,8 @@ vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_code_area *areas, si
  * To be asked after vg_stacks_prepare().
  */
 bool vg_stacks_want_tracking(const struct vg_stacks *stacks);
-/* From the next vg_stacks_prepare() on, with a descriptor of vg_written_open(), which is taken. */
-void vg_stacks_track(struct vg_stacks *stacks, int fd);
-/* Are written pages told apart since the last vg_stacks_prepare()? */
-bool vg_stacks_tracks(const struct vg_stacks *stacks);
+/* From now on vg_written_protect() was called before each vg_stacks_prepare(). */
+void vg_stacks_track(struct vg_stacks *stacks);
 
 enum vg_verdict { VG_SAFE, VG_UNSAFE };
 

@@ -9,6 +9,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
+#include "patcher/pages.h"
+
 /* include/uapi/linux/userfaultfd.h and fs.h since 6.7; headers of Debian 12 are older. */
 #define USER_MODE_ONLY	1
 #define WP_UNPOPULATED	(UINT64_C(1) << 13)
@@ -108,17 +111,20 @@ static bool scan_on(int pagemap, struct scan *scan)
 	return ioctl(pagemap, PAGEMAP_SCAN_CALL, scan) >= 0 && scan->walk_end > scan->start;
 }
 
+/* The kernel takes memory for as many runs as may be, so it is not asked for more than can be. */
 static struct scan scan_of(uint64_t start, uint64_t end, struct page_run *runs)
 {
+	uint64_t pages = (end - start) / VG_PAGE;
+
 	return (struct scan){.size = sizeof(struct scan),
 			     .walk_end = start,
 			     .end = end,
 			     .runs = (uint64_t)runs,
-			     .run_count = RUNS};
+			     .run_count = pages < RUNS ? pages : RUNS};
 }
 
 /* What fails here is found to be written, and is searched again. */
-void vg_written_protect(int fd, int pagemap, uint64_t start, uint64_t end)
+static void protect(int fd, int pagemap, uint64_t start, uint64_t end)
 {
 	struct uffdio_register area = {.range = {start, end - start},
 				       .mode = UFFDIO_REGISTER_MODE_WP};
@@ -133,6 +139,22 @@ void vg_written_protect(int fd, int pagemap, uint64_t start, uint64_t end)
 	scan.returned = PAGE_WRITTEN;
 	while (scan.walk_end < end && scan_on(pagemap, &scan))
 		;
+}
+
+/* What is searched for contexts and for pointers, but for stacks in mappings that are too large. */
+static bool is_protected(const struct vg_map *map)
+{
+	return !map->shared && (map->writable || vg_map_is_anonymous(map)) &&
+	       !vg_map_is_too_large(map);
+}
+
+void vg_written_protect(int fd, pid_t pid, const struct vg_maps *maps)
+{
+	_cleanup_close_ int pagemap = vg_pages_open(pid);
+
+	for (size_t i = 0; i < maps->count; i++)
+		if (is_protected(&maps->maps[i]))
+			protect(fd, pagemap, maps->maps[i].start, maps->maps[i].end);
 }
 
 bool vg_written_list(int pagemap, uint64_t start, uint64_t end,
