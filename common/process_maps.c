@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/process_maps.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
@@ -32,34 +34,69 @@ static bool take_deleted_mark(char *path)
 	return true;
 }
 
-/* "start-end perms offset major:minor inode      path", as proc(5) has it. */
+/* Takes a number and the character behind it. A stop reads thousands of these lines. */
+static bool take_number(const char **at, int base, char behind, uint64_t *value)
+{
+	char *end;
+
+	/* strtoull would take blanks and a sign. */
+	if (!isxdigit((unsigned char)**at))
+		return false;
+	errno = 0;
+	*value = strtoull(*at, &end, base);
+	if (errno || *end != behind)
+		return false;
+	*at = end + 1;
+	return true;
+}
+
+static bool take_permissions(const char **at, struct vg_map *map)
+{
+	if (strcspn(*at, " ") != 4)
+		return false;
+	parse_permissions(*at, map);
+	*at += 5;
+	return true;
+}
+
+static bool take_device(const char **at, struct vg_map *map)
+{
+	uint64_t major_number, minor_number;
+
+	if (!take_number(at, 16, ':', &major_number) || !take_number(at, 16, ' ', &minor_number))
+		return false;
+	map->device_major = (uint32_t)major_number;
+	map->device_minor = (uint32_t)minor_number;
+	return true;
+}
+
+/* "start-end perms offset major:minor inode      path", as proc(5) has it; path may be missing. */
+static bool take_fields(const char *line, struct vg_map *map)
+{
+	const char *at = line;
+
+	*map = (struct vg_map){0};
+	if (!take_number(&at, 16, '-', &map->start) || !take_number(&at, 16, ' ', &map->end) ||
+	    map->end <= map->start || !take_permissions(&at, map) ||
+	    !take_number(&at, 16, ' ', &map->offset) || !take_device(&at, map))
+		return false;
+	if (!take_number(&at, 10, ' ', &map->inode)) {
+		if (!take_number(&at, 10, '\0', &map->inode))
+			return false;
+		at--;
+	}
+	map->path = strdup(at + strspn(at, " "));
+	return map->path;
+}
+
 static bool parse_line(const char *line, size_t length, struct vg_map *map)
 {
-	char permissions[5];
-	unsigned long start, end, offset, inode;
-	unsigned int major_number, minor_number;
-	int consumed = 0;
 	_cleanup_free_ char *copy = strndup(line, length);
 
-	if (!copy)
+	if (!copy || !take_fields(copy, map))
 		return false;
-	if (sscanf(copy, "%lx-%lx %4s %lx %x:%x %lu%n", &start, &end, permissions, &offset,
-		   &major_number, &minor_number, &inode, &consumed) != 7 ||
-	    strlen(permissions) != 4 || end <= start)
-		return false;
-	*map = (struct vg_map){
-		.start = start,
-		.end = end,
-		.offset = offset,
-		.inode = inode,
-		.device_major = major_number,
-		.device_minor = minor_number,
-	};
-	parse_permissions(permissions, map);
-	map->path = strdup(copy + consumed + strspn(copy + consumed, " "));
-	if (map->path)
-		map->deleted = take_deleted_mark(map->path);
-	return map->path;
+	map->deleted = take_deleted_mark(map->path);
+	return true;
 }
 
 static struct vg_map *add_map(struct vg_maps *maps)
@@ -102,6 +139,80 @@ struct vg_error *vg_maps_read(pid_t pid, struct vg_maps *maps)
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	VG_TRY(vg_text_file_read(path, &text, NULL));
 	return vg_maps_parse(text, maps);
+}
+
+struct vg_error *vg_maps_file_open(pid_t pid, struct vg_maps_file *file)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	*file = (struct vg_maps_file){.fd = open(path, O_RDONLY | O_CLOEXEC)};
+	return file->fd < 0 ? vg_error_errno(VG_FAILED, errno, "cannot open %s", path) : NULL;
+}
+
+/* Room for both texts; what is new of it is touched at once, so that the next reading need not. */
+static bool make_room(struct vg_maps_file *file, size_t room)
+{
+	char *text = realloc(file->text, room), *spare;
+
+	if (text)
+		file->text = text;
+	spare = text ? realloc(file->spare, room) : NULL;
+	if (!spare)
+		return false;
+	file->spare = spare;
+	memset(file->text + file->room, 0, room - file->room);
+	memset(file->spare + file->room, 0, room - file->room);
+	file->room = room;
+	return true;
+}
+
+static struct vg_error *read_spare(struct vg_maps_file *file)
+{
+	size_t used = 0;
+
+	for (;;) {
+		if (used + 1 >= file->room && !make_room(file, 2 * file->room + 8192))
+			return vg_error_no_memory();
+		ssize_t got =
+			pread(file->fd, file->spare + used, file->room - used - 1, (off_t)used);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return vg_error_errno(VG_FAILED, errno,
+					      "cannot read the mappings of the target");
+		if (got == 0)
+			break;
+		used += (size_t)got;
+	}
+	file->spare[used] = '\0';
+	return NULL;
+}
+
+struct vg_error *vg_maps_file_read(struct vg_maps_file *file)
+{
+	char *text;
+
+	VG_TRY(read_spare(file));
+	if (strcmp(file->spare, file->text) == 0)
+		return NULL;
+	vg_maps_clear(&file->maps);
+	file->text[0] = '\0';
+	VG_TRY(vg_maps_parse(file->spare, &file->maps));
+	text = file->text;
+	file->text = file->spare;
+	file->spare = text;
+	return NULL;
+}
+
+void vg_maps_file_close(struct vg_maps_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->text);
+	free(file->spare);
+	vg_maps_clear(&file->maps);
+	*file = VG_MAPS_FILE_NONE;
 }
 
 void vg_maps_clear(struct vg_maps *maps)

@@ -30,6 +30,23 @@ VG_MUST_CHECK struct vg_error *vg_maps_read(pid_t pid, struct vg_maps *maps);
 /* Parses text in the format of /proc/PID/maps. */
 VG_MUST_CHECK struct vg_error *vg_maps_parse(const char *text, struct vg_maps *maps);
 void vg_maps_clear(struct vg_maps *maps);
+
+/* /proc/PID/maps, kept open: to be read again in little time. */
+struct vg_maps_file {
+	int fd;
+	char *text, *spare; /* as it was parsed, and room for what is read next */
+	size_t room;	    /* bytes of each */
+	struct vg_maps maps;
+};
+#define VG_MAPS_FILE_NONE                                                                          \
+	(struct vg_maps_file)                                                                      \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+VG_MUST_CHECK struct vg_error *vg_maps_file_open(pid_t pid, struct vg_maps_file *file);
+/* Reads; parses only if something has changed. Then `maps` is true again. */
+VG_MUST_CHECK struct vg_error *vg_maps_file_read(struct vg_maps_file *file);
+void vg_maps_file_close(struct vg_maps_file *file);
 const struct vg_map *vg_maps_find(const struct vg_maps *maps, uint64_t address); /* or NULL */
 bool vg_map_is_anonymous(const struct vg_map *map); /* private memory behind no file, not special */
 bool vg_map_is_file(const struct vg_map *map);

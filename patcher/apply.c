@@ -143,6 +143,7 @@ struct commit {
 	const struct vg_areas *areas;
 	const struct vg_plan *plan;
 	struct vg_hooks hooks;
+	struct vg_leaving *leaving; /* the patches that it replaces */
 };
 
 /*
@@ -170,9 +171,8 @@ static struct vg_error *run_pre_hooks(struct commit *commit)
 	return error ?: undo;
 }
 
-static struct vg_error *switch_on(void *context)
+static struct vg_error *run_hooks_and_switch(struct commit *commit)
 {
-	struct commit *commit = context;
 	const struct vg_patch *patch = commit->plan->patch;
 	bool has_post = vg_hooks_has(patch, VGP_POST_APPLY);
 
@@ -188,22 +188,57 @@ static struct vg_error *switch_on(void *context)
 			       VGA_APPLIED);
 }
 
+static struct vg_error *switch_on(void *context)
+{
+	struct commit *commit = context;
+
+	VG_TRY(run_hooks_and_switch(commit));
+	vg_leaving_decide(commit->leaving, commit->hooks.stop.threads);
+	return NULL;
+}
+
+static struct vg_error *survey(void *context)
+{
+	struct commit *commit = context;
+
+	return commit->leaving->count ? vg_leaving_survey(commit->leaving) : NULL;
+}
+
 static struct vg_error *do_nothing(void *context)
 {
 	(void)context;
 	return NULL;
 }
 
+/* Their memory is to be given back when they are out. */
+static struct vg_error *list_replaced(struct vg_session *session, const struct vg_patch *patch,
+				      struct vg_leaving *leaving)
+{
+	vg_leaving_clear(leaving);
+	leaving->session = session;
+	leaving->is_brief = true;
+	for (size_t i = 0; vg_patch_replaces(patch) && i < session->areas.count; i++)
+		if (vg_replace_is_older(&session->areas.patches[i]))
+			VG_TRY(vg_leaving_add(leaving, &session->areas.patches[i]));
+	if (leaving->count)
+		vg_session_track(session);
+	return NULL;
+}
+
 /* Step 6; `commit` is switch_on or do_nothing. */
 static struct vg_error *stop(struct vg_session *session, const struct vg_plan *plan,
-			     struct vg_error *(*work)(void *context), bool once)
+			     struct vg_error *(*work)(void *context), struct vg_leaving *leaving,
+			     bool once)
 {
 	_cleanup_(vg_replace_check_clear) struct vg_replace_check check = {0};
-	struct commit commit = {
-		.memory = &session->target.memory, .areas = &session->areas, .plan = plan};
-	struct vg_stop_request request = {.commit = work, .context = &commit};
+	struct commit commit = {.memory = &session->target.memory,
+				.areas = &session->areas,
+				.plan = plan,
+				.leaving = leaving};
+	struct vg_stop_request request = {.prepare = survey, .commit = work, .context = &commit};
 
-	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->areas, &check.ranges));
+	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->target.memory, &session->areas,
+			       &check.ranges));
 	VG_TRY(vg_replace_check_entries(&check, plan->entries, plan->entry_count));
 	if (vg_patch_replaces(plan->patch))
 		VG_TRY(vg_replace_prepare(&session->areas, &check));
@@ -222,6 +257,7 @@ static void clean_up(struct vg_session *session)
 	size_t notes = session->result->note_count;
 	struct vg_error *error = vg_session_look(session);
 
+	session->journal = 0;
 	if (!error)
 		error = vg_recover(session);
 	if (error)
@@ -239,7 +275,7 @@ static void clean_up(struct vg_session *session)
 
 /* Steps 3 to 6. *taken: the target mapped something where the area was to go. */
 static struct vg_error *apply_once(struct vg_session *session, const struct vg_patch *patch,
-				   bool *taken)
+				   struct vg_leaving *leaving, bool *taken)
 {
 	_cleanup_(vg_plan_clear) struct vg_plan plan = {0};
 
@@ -250,15 +286,18 @@ static struct vg_error *apply_once(struct vg_session *session, const struct vg_p
 	if (*taken)
 		return NULL;
 	VG_TRY(vg_install_fill(session, &plan));
-	return stop(session, &plan, switch_on, false);
+	session->journal = plan.areas[VG_PRIMARY_MODULE].address;
+	VG_TRY(list_replaced(session, patch, leaving));
+	return stop(session, &plan, switch_on, leaving, false);
 }
 
-static struct vg_error *apply_patch(struct vg_session *session, const struct vg_patch *patch)
+static struct vg_error *apply_patch(struct vg_session *session, const struct vg_patch *patch,
+				    struct vg_leaving *leaving)
 {
 	bool taken = false;
 
 	for (unsigned i = 0; i < MAP_TRIES; i++) {
-		struct vg_error *error = apply_once(session, patch, &taken);
+		struct vg_error *error = apply_once(session, patch, leaving, &taken);
 
 		if (error || taken)
 			clean_up(session);
@@ -282,6 +321,7 @@ static void note_replaced(struct vg_session *session, const struct vg_patch *pat
 static struct vg_error *apply(struct vg_session *session, const struct vg_patch *patch, pid_t pid,
 			      const struct vg_patch_options *options, struct vg_result *result)
 {
+	_cleanup_(vg_leaving_clear) struct vg_leaving leaving = VG_LEAVING_NONE;
 	bool already;
 
 	VG_TRY(vg_session_open(session, pid, options, result));
@@ -291,9 +331,9 @@ static struct vg_error *apply(struct vg_session *session, const struct vg_patch 
 	if (already)
 		return NULL;
 	note_replaced(session, patch);
-	VG_TRY(apply_patch(session, patch));
+	VG_TRY(apply_patch(session, patch, &leaving));
 	result->outcome = VG_OUTCOME_APPLIED;
-	return result->replaced_count ? vg_give_back(session) : NULL;
+	return result->replaced_count ? vg_give_back(session, &leaving) : NULL;
 }
 
 struct vg_error *vg_apply(const struct vg_patch *patch, pid_t pid,
@@ -339,6 +379,7 @@ static struct vg_error *check(struct vg_session *session, const struct vg_patch 
 			      const struct vg_patch_options *options, struct vg_result *result)
 {
 	_cleanup_(vg_plan_clear) struct vg_plan plan = {0};
+	struct vg_leaving none = VG_LEAVING_NONE;
 	bool already;
 
 	VG_TRY(vg_session_open(session, pid, options, result));
@@ -350,7 +391,7 @@ static struct vg_error *check(struct vg_session *session, const struct vg_patch 
 	note_replaced(session, patch);
 	VG_TRY(vg_plan_make(session, patch, &plan));
 	VG_TRY(check_hidden(session, &plan));
-	return stop(session, &plan, do_nothing, true);
+	return stop(session, &plan, do_nothing, &none, true);
 }
 
 struct vg_error *vg_check(const struct vg_patch *patch, pid_t pid,

@@ -46,9 +46,7 @@ struct coroutine_search {
 	pid_t tid; /* a thread to read the memory by */
 	const struct vg_maps *maps;
 	uint64_t guard;
-	int protector; /* written.h: protect what is searched with this; only if `protects` */
-	bool protects;
-	bool only_written;		    /* since the search that protected it */
+	bool only_written;		    /* since its pages were protected (written.h) */
 	struct coroutine_context *contexts; /* ascending addresses */
 	size_t count;
 	uint64_t bytes;	     /* that were read */

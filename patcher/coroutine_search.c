@@ -7,10 +7,8 @@
  * on have nothing else to do.
  * 3. Put together what they found, in the order of addresses.
  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,12 +16,8 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "patcher/coroutine_sweep.h"
+#include "patcher/pages.h"
 #include "patcher/written.h"
-
-#define PAGE	UINT64_C(4096)
-#define PRESENT (UINT64_C(1) << 63)
-#define SWAPPED (UINT64_C(1) << 62)
-#define OF_FILE (UINT64_C(1) << 61)
 
 /* Less than this is read faster than a thread is made. */
 #define WORKER_BYTES (UINT64_C(2) << 20)
@@ -77,53 +71,9 @@ static void add_run(struct sweep *sweep, uint64_t start, uint64_t end)
 	add_piece(sweep, start, end);
 }
 
-/*
- * A page of a private file mapping that nobody wrote is the file's: no context was ever saved in
- * it.
- */
-static bool can_differ_from_file(uint64_t entry)
-{
-	return entry & (PRESENT | SWAPPED) && !(entry & PRESENT && entry & OF_FILE);
-}
-
-static void list_pages(struct sweep *sweep, int pagemap, uint64_t start, uint64_t end)
-{
-	uint64_t entries[512], run = 0;
-
-	for (uint64_t at = start; at < end;) {
-		size_t count = (end - at) / PAGE < 512 ? (end - at) / PAGE : 512;
-
-		/* Without an answer every page has to be taken for one with content. */
-		if (pread(pagemap, entries, 8 * count, (off_t)(at / PAGE * 8)) !=
-		    (ssize_t)(8 * count))
-			memset(entries, 0xff, sizeof(entries));
-		for (size_t i = 0; i < count; i++, at += PAGE) {
-			bool has_content = can_differ_from_file(entries[i]);
-
-			if (has_content && !run)
-				run = at;
-			if (!has_content && run) {
-				add_run(sweep, run, at);
-				run = 0;
-			}
-		}
-	}
-	if (run)
-		add_run(sweep, run, end);
-}
-
 static bool can_hold_contexts(const struct vg_map *map)
 {
 	return map->readable && map->writable && !map->shared;
-}
-
-/*
- * What is so large is a guest's memory, which holds nothing of ours, or else is told. The heap of
- * malloc is no guest's memory, however large.
- */
-static bool is_left_out(const struct vg_map *map)
-{
-	return map->end - map->start > COROUTINE_MAP_MAX && strcmp(map->path, "[heap]") != 0;
 }
 
 static void take_run(void *sweep, uint64_t start, uint64_t end)
@@ -136,26 +86,20 @@ static void list_map(const struct coroutine_search *search, struct sweep *sweep,
 {
 	if (search->only_written && vg_written_list(pagemap, map->start, map->end, take_run, sweep))
 		return;
-	/* Before it is read: what is written afterwards is searched again. */
-	if (search->protects)
-		vg_written_protect(search->protector, pagemap, map->start, map->end);
-	list_pages(sweep, pagemap, map->start, map->end);
+	vg_pages_list(pagemap, map->start, map->end, false, take_run, sweep);
 }
 
 /* Step 1. */
 static void list_batches(struct coroutine_search *search, struct sweep *sweep)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", search->tid);
-	_cleanup_close_ int pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int pagemap = vg_pages_open(search->tid);
 
 	for (size_t i = 0; i < search->maps->count; i++) {
 		const struct vg_map *map = &search->maps->maps[i];
 
 		if (!can_hold_contexts(map))
 			continue;
-		if (is_left_out(map))
+		if (vg_map_is_too_large(map))
 			search->left_out += map->end - map->start;
 		else
 			list_map(search, sweep, pagemap, map);

@@ -1,35 +1,81 @@
 /* SPDX-License-Identifier: MIT */
 #include "patcher/pointer_search.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
-#include "patcher/coroutine.h"
+#include "patcher/pages.h"
 #include "patcher/written.h"
 
-#define PAGE	     ((uint64_t)4096)
-#define PIECE_PAGES  64			 /* that are read in one go */
-#define PRESENT	     (UINT64_C(1) << 63) /* admin-guide/mm/pagemap */
-#define SWAPPED	     (UINT64_C(1) << 62)
+#define WORD	     8
+#define STEP	     4 /* every fourth byte may begin a pointer */
+#define PIECE_BYTES  (VG_POINTER_SEARCH_BYTES - STEP)
 #define RED_ZONE     128  /* System V ABI, 3.2.2 */
 #define BLOCK	     1024 /* bytes that are looked at in one go; pages are whole blocks */
 #define MANGLED_BITS 0x1ffffull
+
+/* One walk through memory. */
+struct walk {
+	struct vg_pointer_search *search;
+	bool is_survey;
+	const struct vg_map *map; /* where the last run lay */
+	/*
+	 * Pages beside the runs have content too, and a word may lie half there. Otherwise they
+	 * have none, and to read them would make the kernel map a page of zeros.
+	 */
+	bool has_neighbours;
+};
 
 static bool is_in(const struct vg_pointer_range *range, uint64_t value)
 {
 	return value - range->first <= range->last - range->first;
 }
 
-static bool is_pointer(const struct vg_pointer_search *search, uint64_t value)
+/* False: there is no room for one more. */
+static bool add_half(struct vg_pointer_summary *summary, uint32_t half)
 {
-	for (size_t i = 0; i < search->range_count; i++)
-		if (is_in(&search->ranges[i], value))
+	for (size_t i = 0; i < summary->half_count; i++)
+		if (summary->halves[i] == half)
 			return true;
+	if (summary->half_count == sizeof(summary->halves) / sizeof(summary->halves[0]))
+		return false;
+	summary->halves[summary->half_count++] = half;
+	return true;
+}
+
+/* A range is shorter than 4 GiB: its ends have all the upper halves that there are. */
+static void sum_up(struct vg_pointer_search *search)
+{
+	struct vg_pointer_summary *summary = &search->summary;
+	uint64_t low = UINT64_MAX, high = 0;
+	bool has_room = true;
+
+	*summary = (struct vg_pointer_summary){0};
+	for (size_t i = 0; i < search->range_count; i++) {
+		const struct vg_pointer_range *range = &search->ranges[i];
+
+		low = range->first < low ? range->first : low;
+		high = range->last > high ? range->last : high;
+		has_room = has_room && add_half(summary, (uint32_t)(range->first >> 32)) &&
+			   add_half(summary, (uint32_t)(range->last >> 32));
+	}
+	summary->low = low;
+	summary->span = high - low;
+	if (!has_room)
+		summary->half_count = 0;
+}
+
+static bool is_pointer(struct vg_pointer_search *search, uint64_t value)
+{
+	if (value - search->summary.low > search->summary.span)
+		return false;
+	for (size_t i = 0; i < search->range_count; i++)
+		if (is_in(&search->ranges[i], value)) {
+			search->found_range = i;
+			return true;
+		}
 	return false;
 }
 
@@ -39,7 +85,7 @@ static uint64_t demangle(const struct vg_pointer_search *search, uint64_t value)
 	return (value >> 17 | value << 47) ^ search->guard;
 }
 
-static bool is_word(const struct vg_pointer_search *search, const uint8_t *bytes, size_t offset)
+static bool is_word(struct vg_pointer_search *search, const uint8_t *bytes, size_t offset)
 {
 	uint64_t value;
 
@@ -48,62 +94,72 @@ static bool is_word(const struct vg_pointer_search *search, const uint8_t *bytes
 					     is_pointer(search, demangle(search, value)));
 }
 
-/* The offset of the first word that points into a range; `count` if there is none. */
-static size_t find_word(const struct vg_pointer_search *search, const uint8_t *bytes, size_t count)
+static size_t find_word(struct vg_pointer_search *search, const uint8_t *bytes, size_t count)
 {
-	for (size_t at = 0; at + sizeof(uint64_t) <= count; at += 4)
+	for (size_t at = 0; at + WORD <= count; at += STEP)
 		if (is_word(search, bytes, at))
 			return at;
 	return count;
-}
-
-bool vg_pointer_search_bytes(const struct vg_pointer_search *search, const void *bytes,
-			     size_t count)
-{
-	return find_word(search, bytes, count) != count;
 }
 
 /*
  * Could a word that begins in this block be one? Upper halves decide nearly always; the loops are
  * such that the compiler makes vector instructions of them. `halves` has one more than the block.
  */
-static bool is_block_interesting(const struct vg_pointer_search *search, const uint32_t *halves)
+__attribute__((target_clones("avx2", "default"), optimize("O3"))) static bool
+is_block_interesting(const struct vg_pointer_search *search, const uint32_t *halves)
 {
-	uint32_t mark = (uint32_t)(search->guard >> 47), any = 0;
+	const struct vg_pointer_summary *summary = &search->summary;
+	uint32_t mark = (uint32_t)(search->guard >> 47), any = !summary->half_count;
 
-	for (size_t r = 0; r < search->range_count; r++) {
-		uint32_t low = (uint32_t)(search->ranges[r].first >> 32);
-		uint32_t high = (uint32_t)(search->ranges[r].last >> 32);
+	for (size_t r = 0; r < summary->half_count; r++) {
+		uint32_t half = summary->halves[r];
 
 		for (size_t i = 1; i <= BLOCK / 4; i++)
-			any |= (uint32_t)(halves[i] == low) | (uint32_t)(halves[i] == high);
+			any |= (uint32_t)(halves[i] == half);
 	}
 	if (!search->has_guard)
 		return any;
-	for (size_t i = 0; i < BLOCK / 4; i++)
+	/* What is mangled is aligned: the lower halves of words have the mark. */
+	for (size_t i = 0; i < BLOCK / 4; i += 2)
 		any |= (uint32_t)((halves[i] & MANGLED_BITS) == mark);
 	return any;
 }
 
-/* Returns the address of the first word that points into a range, or 0. */
-static uint64_t look_at_bytes(const struct vg_pointer_search *search, const uint8_t *bytes,
-			      size_t count, uint64_t address)
+/* Within one block and the half word behind it; `count` if there is none. */
+static size_t look_at_block(struct vg_pointer_search *search, const uint8_t *bytes, size_t count)
 {
-	uint32_t halves[BLOCK / 4 + 1];
+	uint32_t copy[BLOCK / 4 + 1];
+	const uint32_t *halves = (const uint32_t *)bytes;
 
+	if (count < sizeof(copy)) {
+		memcpy(copy, bytes, count);
+		memset((uint8_t *)copy + count, 0, sizeof(copy) - count);
+		halves = copy;
+	}
+	if (!is_block_interesting(search, halves))
+		return count;
+	return find_word(search, bytes, count);
+}
+
+/* The offset of the first word that points into a range; `count` if there is none. */
+static size_t look_at_bytes(struct vg_pointer_search *search, const uint8_t *bytes, size_t count)
+{
 	for (size_t at = 0; at < count; at += BLOCK) {
-		size_t left = count - at, take = left < sizeof(halves) ? left : sizeof(halves);
-
-		memset(halves, 0, sizeof(halves));
-		memcpy(halves, bytes + at, take);
-		if (!is_block_interesting(search, halves))
-			continue;
-		size_t word = find_word(search, (const uint8_t *)halves, take);
+		size_t left = count - at, most = BLOCK + STEP;
+		size_t take = left < most ? left : most;
+		size_t word = look_at_block(search, bytes + at, take);
 
 		if (word != take)
-			return address + at + word;
+			return at + word;
 	}
-	return 0;
+	return count;
+}
+
+bool vg_pointer_search_bytes(struct vg_pointer_search *search, const void *bytes, size_t count)
+{
+	sum_up(search);
+	return look_at_bytes(search, bytes, count) != count;
 }
 
 static bool is_stack(const struct vg_maps *maps, const struct vg_map *map)
@@ -129,16 +185,30 @@ static bool can_hold_pointers(const struct vg_map *map)
 	return map->writable || vg_map_is_anonymous(map);
 }
 
+static int by_value(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+	return (a > b) - (a < b);
+}
+
 /* Of this mapping, or the end of it if there is none. */
 static uint64_t lowest_stack_pointer(const struct vg_pointer_search *search,
 				     const struct vg_map *map)
 {
-	uint64_t lowest = map->end;
+	size_t low = 0, high = search->stack_pointer_count;
 
-	for (size_t i = 0; i < search->stack_pointer_count; i++)
-		if (search->stack_pointers[i] >= map->start && search->stack_pointers[i] < lowest)
-			lowest = search->stack_pointers[i];
-	return lowest;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (search->stack_pointers[middle] < map->start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == search->stack_pointer_count || search->stack_pointers[low] > map->end)
+		return map->end;
+	return search->stack_pointers[low];
 }
 
 /*
@@ -148,145 +218,278 @@ static uint64_t lowest_stack_pointer(const struct vg_pointer_search *search,
  */
 static uint64_t live_start(const struct vg_pointer_search *search, const struct vg_map *map)
 {
-	uint64_t lowest = lowest_stack_pointer(search, map);
+	uint64_t lowest;
 
 	for (size_t i = 0; i < search->range_count; i++)
 		if (is_in(&search->ranges[i], map->start))
-			return search->ranges[i].last < map->end ? search->ranges[i].last
-								 : map->end;
-	if (!is_stack(search->maps, map) || lowest == map->end || lowest - map->start < RED_ZONE)
+			return search->ranges[i].last < map->end
+				       ? (search->ranges[i].last + WORD - 1) / WORD * WORD
+				       : map->end;
+	if (!is_stack(search->maps, map))
 		return map->start;
-	return (lowest - RED_ZONE) & ~UINT64_C(7);
+	lowest = lowest_stack_pointer(search, map);
+	if (lowest == map->end || lowest - map->start < RED_ZONE)
+		return map->start;
+	return (lowest - RED_ZONE) / WORD * WORD;
+}
+
+static bool is_over(const struct vg_pointer_search *search)
+{
+	return search->found || search->unfinished;
+}
+
+static void suspect(struct vg_suspects *suspects, uint64_t start, uint64_t end)
+{
+	struct vg_suspect *last = suspects->runs + suspects->count - 1;
+
+	if (suspects->count && start <= last->end) {
+		last->end = end > last->end ? end : last->end;
+		return;
+	}
+	if (suspects->count == suspects->room) {
+		size_t room = 2 * suspects->room + 64;
+		struct vg_suspect *grown = reallocarray(suspects->runs, room, sizeof(*grown));
+
+		if (!grown) {
+			suspects->no_memory = true;
+			return;
+		}
+		suspects->runs = grown;
+		suspects->room = room;
+	}
+	suspects->runs[suspects->count++] = (struct vg_suspect){start, end};
+}
+
+void vg_suspects_clear(struct vg_suspects *suspects)
+{
+	free(suspects->runs);
+	*suspects = (struct vg_suspects){0};
+}
+
+/* The page on which a word begins is looked at again, with what follows it. */
+static void take_word(struct walk *walk, uint64_t word)
+{
+	struct vg_pointer_search *search = walk->search;
+	bool counts = !walk->is_survey || !is_stack(search->maps, walk->map);
+
+	if (!search->found && counts)
+		search->found = word;
+	if (walk->is_survey)
+		suspect(search->suspects, word / VG_PAGE * VG_PAGE,
+			word / VG_PAGE * VG_PAGE + VG_PAGE);
+}
+
+static void cannot_read(struct walk *walk, uint64_t start, uint64_t end)
+{
+	struct vg_pointer_search *search = walk->search;
+
+	if (!search->unreadable)
+		search->unreadable = start;
+	if (walk->is_survey)
+		suspect(search->suspects, start / VG_PAGE * VG_PAGE, end);
+}
+
+/* At most PIECE_BYTES. The last word of a piece may end in the `beyond` bytes behind it. */
+static void look_at_piece(struct walk *walk, uint64_t start, uint64_t end, size_t beyond)
+{
+	struct vg_pointer_search *search = walk->search;
+	size_t want = end - start;
+	size_t got = vg_memory_read_some(search->memory, start, search->buffer, want + beyond);
+
+	if (got < want)
+		cannot_read(walk, start + got, end);
+	search->bytes += got;
+	search->unfinished |= search->most && search->bytes > search->most;
+	for (size_t at = 0, next; at < got; at = next) {
+		size_t word = at + look_at_bytes(search, search->buffer + at, got - at);
+
+		if (word >= want)
+			return;
+		take_word(walk, start + word);
+		if (!walk->is_survey)
+			return;
+		/* One word is enough for a page to be suspect. */
+		next = (start + word) / VG_PAGE * VG_PAGE + VG_PAGE - start;
+	}
 }
 
 static bool is_too_large(const struct vg_pointer_search *search, const struct vg_map *map)
 {
-	return map->end - map->start > COROUTINE_MAP_MAX && strcmp(map->path, "[heap]") != 0 &&
-	       lowest_stack_pointer(search, map) == map->end;
+	return vg_map_is_too_large(map) && lowest_stack_pointer(search, map) == map->end;
 }
 
-static void look_at_piece(struct vg_pointer_search *search, uint64_t start, uint64_t end,
-			  uint8_t *buffer)
+static bool is_wanted(const struct vg_pointer_search *search, const struct vg_map *map)
 {
-	/* The last word of a piece may end in the next one. */
-	size_t got = vg_memory_read_some(search->memory, start, buffer, end - start + 4);
-
-	if (got < end - start && !search->unreadable)
-		search->unreadable = start + got;
-	search->bytes += got;
-	search->found = look_at_bytes(search, buffer, got, start);
+	return can_hold_pointers(map) && !is_too_large(search, map);
 }
 
-/* Pages with content. Without an answer every page has to be taken for one. */
-static void read_pagemap(int pagemap, uint64_t start, uint64_t *entries, size_t count)
+/* The part of a run that lies in one mapping. */
+static void look_at_part(struct walk *walk, uint64_t start, uint64_t end)
 {
-	if (pread(pagemap, entries, 8 * count, (off_t)(start / PAGE * 8)) != (ssize_t)(8 * count))
-		memset(entries, 0xff, 8 * count);
-}
+	uint64_t live = live_start(walk->search, walk->map);
 
-/* At most PIECE_PAGES pages from `start` on. */
-static void look_at_pages(struct vg_pointer_search *search, uint64_t start, size_t count,
-			  int pagemap, uint8_t *buffer)
-{
-	uint64_t entries[PIECE_PAGES];
+	if (walk->has_neighbours && start > walk->map->start)
+		start -= WORD;
+	if (start < live)
+		start = live;
+	for (; start < end && !(is_over(walk->search) && !walk->is_survey); start += PIECE_BYTES) {
+		uint64_t left = end - start;
 
-	read_pagemap(pagemap, start, entries, count);
-	for (size_t i = 0, run; i < count && !search->found; i += run) {
-		bool has_content = entries[i] & (PRESENT | SWAPPED);
-
-		for (run = 1; i + run < count; run++)
-			if (!(entries[i + run] & (PRESENT | SWAPPED)) == has_content)
-				break;
-		if (has_content)
-			look_at_piece(search, start + i * PAGE, start + (i + run) * PAGE, buffer);
+		if (left > PIECE_BYTES)
+			look_at_piece(walk, start, start + PIECE_BYTES, STEP);
+		else
+			look_at_piece(walk, start, end, walk->has_neighbours ? STEP : 0);
 	}
 }
 
-/* The first page is searched from where the live part begins: a word before it is dead. */
-static void look_at_map(struct vg_pointer_search *search, const struct vg_map *map, int pagemap,
-			uint8_t *buffer)
+/* Runs come in ascending order, and may lie in several mappings. */
+static void look_at_run(void *context, uint64_t start, uint64_t end)
 {
-	uint64_t live = live_start(search, map), at = (live + PAGE - 1) / PAGE * PAGE;
+	struct walk *walk = context;
+	const struct vg_maps *maps = walk->search->maps;
 
-	if (live < at)
-		look_at_piece(search, live, at < map->end ? at : map->end, buffer);
-	for (; at < map->end && !search->found; at += PIECE_PAGES * PAGE) {
-		uint64_t left = (map->end - at) / PAGE;
+	for (; walk->map < maps->maps + maps->count && walk->map->start < end; walk->map++) {
+		uint64_t from = start > walk->map->start ? start : walk->map->start;
+		uint64_t to = end < walk->map->end ? end : walk->map->end;
 
-		look_at_pages(search, at, left < PIECE_PAGES ? left : PIECE_PAGES, pagemap, buffer);
-	}
-}
-
-struct written {
-	struct vg_pointer_search *search;
-	const struct vg_map *map;
-	int pagemap;
-	uint8_t *buffer;
-};
-
-/* A word may begin in the page before, which was not written. */
-static void look_at_written(void *context, uint64_t start, uint64_t end)
-{
-	struct written *written = context;
-	struct vg_pointer_search *search = written->search;
-
-	if (start > written->map->start && !search->found)
-		look_at_piece(search, start - 4, start, written->buffer);
-	for (uint64_t at = start; at < end && !search->found; at += PIECE_PAGES * PAGE) {
-		uint64_t left = end - at, most = PIECE_PAGES * PAGE;
-
-		look_at_piece(search, at, at + (left < most ? left : most), written->buffer);
-	}
-}
-
-/*
- * Stacks and the patch's own neighbours, of which a part counts, are searched as a whole; so is
- * shared memory, whose pages the kernel takes for a file's.
- */
-static bool is_tracked(const struct vg_pointer_search *search, const struct vg_map *map)
-{
-	return !map->shared && !is_stack(search->maps, map) &&
-	       live_start(search, map) == map->start;
-}
-
-static void look_at_or_after(struct vg_pointer_search *search, const struct vg_map *map,
-			     int pagemap, uint8_t *buffer)
-{
-	struct written written = {search, map, pagemap, buffer};
-
-	if (is_tracked(search, map)) {
-		if (search->only_written &&
-		    vg_written_list(pagemap, map->start, map->end, look_at_written, &written))
+		if (from < to && is_wanted(walk->search, walk->map))
+			look_at_part(walk, from, to);
+		if (end <= walk->map->end)
 			return;
-		if (search->protector >= 0)
-			vg_written_protect(search->protector, pagemap, map->start, map->end);
 	}
-	look_at_map(search, map, pagemap, buffer);
 }
 
-static bool is_wanted(struct vg_pointer_search *search, const struct vg_map *map)
+/* Nothing lies there: the guard of a stack, mostly. */
+static bool is_guard(const struct vg_map *map)
 {
-	if (!can_hold_pointers(map) || (search->skip_stacks && is_stack(search->maps, map)))
-		return false;
-	if (!is_too_large(search, map))
-		return true;
-	search->left_out += map->end - map->start;
-	return false;
+	return !map->readable && !map->writable && !map->executable && !map->shared;
 }
 
-struct vg_error *vg_pointer_search(struct vg_pointer_search *search)
+/* Every page with content of one mapping; shared memory counts as a file's. */
+static void look_at_map(struct walk *walk, const struct vg_map *map)
 {
-	_cleanup_free_ uint8_t *buffer = malloc(PIECE_PAGES * PAGE + 4);
-	char path[64];
+	uint64_t live = live_start(walk->search, map) / VG_PAGE * VG_PAGE;
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", search->tid);
-	_cleanup_close_ int pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	walk->map = map;
+	walk->has_neighbours = false;
+	if (live < map->end)
+		vg_pages_list(walk->search->pagemap, live, map->end, map->shared, look_at_run,
+			      walk);
+}
 
-	if (!buffer)
-		return vg_error_no_memory();
+/* How many mappings from this one on can be asked about together, with guards between them. */
+static size_t length_of_stretch(const struct vg_pointer_search *search, size_t first)
+{
+	const struct vg_maps *maps = search->maps;
+	size_t end = first;
+
+	for (size_t i = first; i < maps->count; i++) {
+		const struct vg_map *map = &maps->maps[i];
+		bool is_wanted_whole =
+			!map->shared && is_wanted(search, map) && !is_stack(maps, map);
+
+		if (is_wanted_whole)
+			end = i + 1;
+		else if (!is_guard(map) || can_hold_pointers(map))
+			break;
+	}
+	return end - first;
+}
+
+/* False: the kernel does not tell. */
+static bool look_at_stretch(struct walk *walk, size_t first, size_t count)
+{
+	const struct vg_map *maps = walk->search->maps->maps;
+
+	walk->map = &maps[first];
+	walk->has_neighbours = true;
+	return vg_written_list(walk->search->pagemap, maps[first].start,
+			       maps[first + count - 1].end, look_at_run, walk);
+}
+
+/* Mostly a page or two of many are live. */
+static bool look_at_stack(struct walk *walk, const struct vg_map *map)
+{
+	uint64_t live = live_start(walk->search, map) / VG_PAGE * VG_PAGE;
+
+	walk->map = map;
+	walk->has_neighbours = true;
+	return live >= map->end ||
+	       vg_written_list(walk->search->pagemap, live, map->end, look_at_run, walk);
+}
+
+/* How many mappings were dealt with, from this one on; 0: the kernel does not tell. */
+static size_t look_at_written(struct walk *walk, size_t first)
+{
+	struct vg_pointer_search *search = walk->search;
+	const struct vg_map *map = &search->maps->maps[first];
+	size_t count;
+
+	if (!search->only_written || map->shared || !is_wanted(search, map))
+		return 0;
+	if (is_stack(search->maps, map))
+		return look_at_stack(walk, map);
+	count = length_of_stretch(search, first);
+	return look_at_stretch(walk, first, count) ? count : 0;
+}
+
+static void look_at_suspects(struct walk *walk)
+{
+	const struct vg_suspects *suspects = walk->search->suspects;
+
+	walk->map = walk->search->maps->maps;
+	walk->has_neighbours = true;
+	for (size_t i = 0; suspects && i < suspects->count; i++) {
+		const struct vg_suspect *run = &suspects->runs[i];
+		/* Nobody needs to read what is no longer mapped. */
+		look_at_run(walk, run->start, run->end);
+	}
+}
+
+static void look_at_all(struct walk *walk)
+{
+	struct vg_pointer_search *search = walk->search;
+	const struct vg_maps *maps = search->maps;
+
+	for (size_t i = 0, count; i < maps->count; i += count) {
+		const struct vg_map *map = &maps->maps[i];
+
+		if (!walk->is_survey && is_over(search))
+			return;
+		count = look_at_written(walk, i);
+		if (count)
+			continue;
+		count = 1;
+		if (is_wanted(search, map))
+			look_at_map(walk, map);
+		else if (can_hold_pointers(map))
+			search->left_out += map->end - map->start;
+	}
+}
+
+static void run(struct vg_pointer_search *search, bool is_survey)
+{
+	struct walk walk = {search, is_survey, NULL, false};
+
 	search->found = search->unreadable = search->left_out = search->bytes = 0;
-	for (size_t i = 0; i < search->maps->count && !search->found; i++)
-		if (is_wanted(search, &search->maps->maps[i]))
-			look_at_or_after(search, &search->maps->maps[i], pagemap, buffer);
-	return NULL;
+	search->unfinished = false;
+	sum_up(search);
+	if (search->stack_pointer_count)
+		qsort(search->stack_pointers, search->stack_pointer_count, WORD, by_value);
+	if (!is_survey)
+		look_at_suspects(&walk);
+	if (is_survey || !is_over(search))
+		look_at_all(&walk);
+}
+
+struct vg_error *vg_pointer_survey(struct vg_pointer_search *search)
+{
+	search->suspects->count = 0;
+	run(search, true);
+	return search->suspects->no_memory ? vg_error_no_memory() : NULL;
+}
+
+void vg_pointer_search(struct vg_pointer_search *search)
+{
+	run(search, false);
 }

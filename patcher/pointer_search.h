@@ -13,6 +13,9 @@
  * thread's, or one with a guard page below it), less the red zone. Return addresses stay there
  * until something overwrites them.
  *
+ * To keep it short, a stop searches only what a survey with the target running leaves open: pages
+ * that held a pointer then, and pages that were written since.
+ *
  * What can't be seen: a pointer that the kernel alone holds (the data of an epoll event, a handler
  * of a signal), one that is encoded in another way, or compressed.
  */
@@ -34,37 +37,61 @@ struct vg_pointer_range {
 	uint64_t first, last;
 };
 
+/* Runs of pages, ascending: what they hold is for the stop to judge. */
+struct vg_suspects {
+	struct vg_suspect {
+		uint64_t start, end;
+	} * runs;
+	size_t count, room;
+	bool no_memory;
+};
+void vg_suspects_clear(struct vg_suspects *suspects);
+
+/* For what is read: 64 pages, and half a word behind them. */
+#define VG_POINTER_SEARCH_BYTES (64 * 4096 + 4)
+
 struct vg_pointer_search {
 	const struct vg_memory *memory;
 	const struct vg_maps *maps;
-	pid_t tid; /* a thread that is alive, to ask about pages by */
+	int pagemap;	 /* vg_pages_open() */
+	uint8_t *buffer; /* VG_POINTER_SEARCH_BYTES; the caller's */
 	const struct vg_pointer_range *ranges;
 	size_t range_count;
 	bool has_guard;
 	uint64_t guard;
-	/*
-	 * Target running: nobody knows which part of a stack is dead, so no stack is searched. What
-	 * is found is there; that nothing is found says nothing.
-	 */
-	bool skip_stacks;
-	/* Protect what is searched (written.h) with this descriptor, before it is read; or -1. */
-	int protector;
-	/* Only pages that were written since; but stacks whole, which nobody searched before. */
+	/* A survey fills it; a search looks there, whatever was written since. */
+	struct vg_suspects *suspects;
+	/* Besides suspects only pages that were written since the survey (written.h). */
 	bool only_written;
-	/* Target stopped: of all threads and suspended coroutines. */
-	const uint64_t *stack_pointers;
+	uint64_t most; /* bytes to read, 0 = whatever it takes */
+	/* Target stopped: of all threads and suspended coroutines; gets sorted. */
+	uint64_t *stack_pointers;
 	size_t stack_pointer_count;
 
 	/* What it found: */
 	uint64_t found;	     /* address of a word that points into a range; 0 = none */
+	size_t found_range;  /* into which */
 	uint64_t unreadable; /* address of a page that could not be read, 0 = none */
 	uint64_t bytes;	     /* that were read */
 	uint64_t left_out;   /* bytes in mappings that are too large */
+	bool unfinished;     /* there was more than `most` */
+
+	struct vg_pointer_summary {
+		uint64_t low, span; /* all ranges lie between the two */
+		uint32_t halves[8]; /* the upper ones of all addresses in the ranges */
+		size_t half_count;  /* 0 = too many */
+	} summary;		    /* of the ranges; the search's own */
 };
 
-VG_MUST_CHECK struct vg_error *vg_pointer_search(struct vg_pointer_search *search);
-/* The same in bytes that were read from elsewhere: registers. */
-bool vg_pointer_search_bytes(const struct vg_pointer_search *search, const void *bytes,
-			     size_t count);
+/*
+ * Target running. Nobody knows yet which part of a stack is dead, and what is found may be gone
+ * when the target is stopped: `found` is the first word that is on no stack, and all pages with
+ * such words, or that could not be read, become suspects.
+ */
+VG_MUST_CHECK struct vg_error *vg_pointer_survey(struct vg_pointer_search *search);
+/* Target stopped. */
+void vg_pointer_search(struct vg_pointer_search *search);
+/* The same in bytes that were read from elsewhere: registers. Sets found_range. */
+bool vg_pointer_search_bytes(struct vg_pointer_search *search, const void *bytes, size_t count);
 
 #endif

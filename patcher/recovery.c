@@ -19,6 +19,7 @@ struct commit {
 	struct vg_hooks hooks;
 	uint64_t *segments;
 	bool was_applied; /* switched off by a revert: post-revert hooks run */
+	struct vg_leaving *leaving;
 };
 
 static void clear_commit(struct commit *commit)
@@ -103,9 +104,8 @@ static struct vg_error *switch_by_state(struct commit *commit, enum vga_state of
 	return set_state(commit, off);
 }
 
-static struct vg_error *switch_off(void *context)
+static struct vg_error *run_hooks_and_switch(struct commit *commit)
 {
-	struct commit *commit = context;
 	bool has_post =
 		commit->was_applied && vg_hooks_has(commit->installed->object, VGP_POST_REVERT);
 
@@ -119,6 +119,22 @@ static struct vg_error *switch_off(void *context)
 		return NULL;
 	vg_hooks_run_post(&commit->hooks, VGP_POST_REVERT);
 	return set_state(commit, VGA_DISARMED);
+}
+
+static struct vg_error *switch_off(void *context)
+{
+	struct commit *commit = context;
+
+	VG_TRY(run_hooks_and_switch(commit));
+	vg_leaving_decide(commit->leaving, commit->hooks.stop.threads);
+	return NULL;
+}
+
+static struct vg_error *survey(void *context)
+{
+	struct commit *commit = context;
+
+	return vg_leaving_survey(commit->leaving);
 }
 
 /* The entries of a patch, which are about to be written. */
@@ -142,19 +158,35 @@ static struct vg_error *list_areas(const struct vg_installed *installed,
 	return vg_replace_check_areas(check, areas, count);
 }
 
+/* Nothing else makes the stop of a revert longer than that of an apply. */
+static struct vg_error *prepare_leaving(struct vg_session *session,
+					const struct vg_installed *installed,
+					struct vg_leaving *leaving)
+{
+	leaving->session = session;
+	leaving->is_brief = true;
+	vg_session_track(session);
+	return vg_leaving_add(leaving, installed);
+}
+
 static struct vg_error *stop_and_switch_off(struct vg_session *session,
-					    struct vg_installed *installed)
+					    struct vg_installed *installed,
+					    struct vg_leaving *leaving)
 {
 	_cleanup_(vg_ranges_clear) struct vg_ranges ranges = {0};
 	_cleanup_(vg_replace_check_clear) struct vg_replace_check check = {0};
 	_cleanup_(clear_commit) struct commit commit = {
 		.session = session,
 		.installed = installed,
+		.leaving = leaving,
 		.was_applied = installed->on || installed->state == VGA_REVERTING ||
 			       installed->state == VGA_POST_REVERT};
-	struct vg_stop_request request = {
-		.commit = switch_off, .context = &commit, .hooks = &commit.hooks.stop};
+	struct vg_stop_request request = {.prepare = survey,
+					  .commit = switch_off,
+					  .context = &commit,
+					  .hooks = &commit.hooks.stop};
 
+	VG_TRY(prepare_leaving(session, installed, leaving));
 	VG_TRY(prepare_hooks(&commit));
 	VG_TRY(vg_ranges_revert(installed, &ranges));
 	VG_TRY(list_entries(installed, &check));
@@ -169,9 +201,11 @@ static struct vg_error *stop_and_switch_off(struct vg_session *session,
 
 struct vg_error *vg_take_out(struct vg_session *session, struct vg_installed *installed)
 {
-	VG_TRY(stop_and_switch_off(session, installed));
+	_cleanup_(vg_leaving_clear) struct vg_leaving leaving = VG_LEAVING_NONE;
+
+	VG_TRY(stop_and_switch_off(session, installed, &leaving));
 	/* The old code runs: from here on only memory is left to be given back. */
-	return vg_give_back(session);
+	return vg_give_back(session, &leaving);
 }
 
 /* Nothing of it ever ran. */
@@ -211,7 +245,7 @@ static struct vg_error *recover_one(struct vg_session *session, struct vg_instal
 		vg_result_note(session->result,
 			       "an interrupted run had left patch %s out, but its memory behind",
 			       vg_installed_name(installed));
-		return vg_give_back(session);
+		return vg_give_back(session, NULL);
 	}
 	if (is_unused(installed)) {
 		vg_result_note(session->result,
@@ -252,10 +286,24 @@ static bool has_retired(const struct vg_session *session)
 	return false;
 }
 
+/* Best effort: what stays does nothing. */
+static void close_descriptor(struct vg_session *session)
+{
+	bool closed;
+
+	vg_error_free(vg_session_untrack(session, &closed));
+	if (!closed)
+		return;
+	session->result->recovered = true;
+	vg_result_note(session->result,
+		       "an interrupted run had left a userfaultfd in the target; it was closed");
+}
+
 struct vg_error *vg_recover(struct vg_session *session)
 {
 	struct vg_installed *installed;
 
+	close_descriptor(session);
 	if (session->areas.orphan_count) {
 		session->result->recovered = true;
 		vg_result_note(session->result,
@@ -266,5 +314,5 @@ struct vg_error *vg_recover(struct vg_session *session)
 	}
 	while ((installed = find_interrupted(session)))
 		VG_TRY(recover_one(session, installed));
-	return has_retired(session) ? vg_give_back(session) : NULL;
+	return has_retired(session) ? vg_give_back(session, NULL) : NULL;
 }

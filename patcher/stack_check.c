@@ -37,7 +37,7 @@ struct vg_error *vg_stacks_open(pid_t pid, const struct vg_memory *memory,
 	if (!made)
 		return vg_error_no_memory();
 	made->pid = pid;
-	made->pagemap = made->protector = -1;
+	made->pagemap = -1;
 	unwind_modules_open(&made->modules, pid);
 	made->unwinder.modules = &made->modules;
 	*stacks = made;
@@ -56,8 +56,6 @@ void vg_stacks_close(struct vg_stacks *stacks)
 	stack_report_forget(stacks);
 	stack_symbols_free(stacks->symbols);
 	stack_pagemap_forget(stacks);
-	if (stacks->protector >= 0)
-		close(stacks->protector);
 	free(stacks);
 }
 

@@ -39,6 +39,11 @@ struct vg_code_range {
 	 * yet); in other ranges (parts, patch code) it is not.
 	 */
 	bool is_entry;
+	/*
+	 * The last instruction is no call, so that no return address is exactly `end`: there a
+	 * stored word points to the function that comes next.
+	 */
+	bool ends_without_call;
 };
 
 /* Code that belongs to no file: the TEXT of a patch area, with its unwind information. */
@@ -68,10 +73,8 @@ vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_code_area *areas, si
  * To be asked after vg_stacks_prepare().
  */
 bool vg_stacks_want_tracking(const struct vg_stacks *stacks);
-/* From the next vg_stacks_prepare() on, with a descriptor of vg_written_open(), which is taken. */
-void vg_stacks_track(struct vg_stacks *stacks, int fd);
-/* Are written pages told apart since the last vg_stacks_prepare()? */
-bool vg_stacks_tracks(const struct vg_stacks *stacks);
+/* From now on vg_written_protect() was called before each vg_stacks_prepare(). */
+void vg_stacks_track(struct vg_stacks *stacks);
 
 enum vg_verdict { VG_SAFE, VG_UNSAFE };
 

@@ -411,17 +411,24 @@ struct vg_error *vg_stacks_check_coroutines(struct vg_stacks *stacks,
 	return error;
 }
 
+static void take_pointers(const struct coroutine_search *search, uint64_t *pointers, size_t *count)
+{
+	for (size_t i = 0; i < search->count; i++)
+		pointers[(*count)++] = search->contexts[i].registers[CFI_RSP];
+}
+
 struct vg_error *vg_stacks_context_pointers(const struct vg_stacks *stacks, uint64_t **pointers,
 					    size_t *count)
 {
-	const struct coroutine_search *inside = &stacks->inside;
-
-	*pointers = calloc(inside->count + 1, sizeof(**pointers));
+	*count = 0;
+	*pointers = calloc(stacks->before.count + stacks->inside.count + 1, sizeof(**pointers));
 	if (!*pointers)
 		return vg_error_no_memory();
-	*count = stacks->can_coroutine ? inside->count : 0;
-	for (size_t i = 0; i < *count; i++)
-		(*pointers)[i] = inside->contexts[i].registers[CFI_RSP];
+	if (!stacks->can_coroutine)
+		return NULL;
+	/* The search inside may have been told about written pages only. */
+	take_pointers(&stacks->before, *pointers, count);
+	take_pointers(&stacks->inside, *pointers, count);
 	return NULL;
 }
 
@@ -457,28 +464,20 @@ struct vg_error *stack_coroutines_prepare(struct vg_stacks *stacks)
 	stacks->has_guard = coroutine_guard(stacks->pid, before->tid, &before->guard);
 	if (!stacks->has_guard)
 		return NULL; /* a thread's control block will tell it */
-	before->protector = stacks->protector;
-	before->protects = stacks->protector >= 0;
 	VG_TRY(coroutine_search(before));
-	stacks->is_protected = before->protects && !before->unreadable;
+	stacks->is_protected = stacks->is_tracked && !before->unreadable;
 	warm(stacks);
 	return NULL;
 }
 
 bool vg_stacks_want_tracking(const struct vg_stacks *stacks)
 {
-	return stacks->protector < 0 && stacks->can_coroutine &&
-	       stacks->before.bytes > TRACKED_BYTES;
+	return !stacks->is_tracked && stacks->can_coroutine && stacks->before.bytes > TRACKED_BYTES;
 }
 
-void vg_stacks_track(struct vg_stacks *stacks, int fd)
+void vg_stacks_track(struct vg_stacks *stacks)
 {
-	stacks->protector = fd;
-}
-
-bool vg_stacks_tracks(const struct vg_stacks *stacks)
-{
-	return stacks->protector >= 0;
+	stacks->is_tracked = true;
 }
 
 char *vg_stacks_note(const struct vg_stacks *stacks)

@@ -57,7 +57,7 @@ struct vg_stacks {
 	unsigned use_generation;		/* of the modules that can_coroutine speaks of */
 	bool can_coroutine;
 	bool has_guard;
-	int protector;	   /* -1: the kernel does not tell which pages are written */
+	bool is_tracked;   /* the kernel tells which pages are written (written.h) */
 	bool is_protected; /* since the search before the stop */
 };
 

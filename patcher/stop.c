@@ -68,19 +68,20 @@ static const char *why_ip_is_unsafe(const struct vg_stop_request *request, uint6
 }
 
 /* Step 5 for one thread. */
-static struct vg_error *check_thread(struct attempt *attempt, const struct vg_stop_thread *thread,
+static struct vg_error *check_thread(struct attempt *attempt, struct vg_stop_thread *thread,
 				     enum vg_verdict *verdict)
 {
 	const struct vg_stop_request *request = attempt->request;
 	struct vg_stop_report *report = attempt->report;
-	struct user_regs_struct regs;
+	const struct user_regs_struct *regs = &thread->registers;
 
 	*verdict = VG_UNSAFE;
-	if (ptrace(PTRACE_GETREGS, thread->tid, NULL, &regs) < 0)
+	if (ptrace(PTRACE_GETREGS, thread->tid, NULL, &thread->registers) < 0)
 		return vg_error_errno(VG_FAILED, errno, "cannot read the registers of thread %d",
 				      thread->tid);
+	thread->has_registers = true;
 
-	const char *why = why_ip_is_unsafe(request, regs.rip);
+	const char *why = why_ip_is_unsafe(request, regs->rip);
 
 	if (why) {
 		report->blocker.tid = thread->tid;
@@ -91,7 +92,7 @@ static struct vg_error *check_thread(struct attempt *attempt, const struct vg_st
 		*verdict = VG_SAFE;
 		return NULL;
 	}
-	return vg_stacks_check_thread(request->stacks, thread->tid, &regs, request->ranges,
+	return vg_stacks_check_thread(request->stacks, thread->tid, regs, request->ranges,
 				      request->range_count, verdict, &report->blocker,
 				      &report->why);
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/user.h>
 
 #include <vgraft/error.h>
 
@@ -23,6 +24,8 @@ struct vg_stop_thread {
 	pid_t tid;
 	enum vg_stop_thread_state state;
 	int signal; /* that it was about to get */
+	bool has_registers;
+	struct user_regs_struct registers; /* as the check saw them */
 };
 
 struct vg_stop_threads {

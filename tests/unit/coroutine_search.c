@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: MIT
 /* The search for saved contexts, in this process's own memory. */
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include "patcher/coroutine.h"
 #include "patcher/stack_memory.h"
+#include "patcher/written.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/written.h"
 
 #define PAGE ((size_t)4096)
 
@@ -28,11 +26,11 @@ static void look_with(struct found *found, int protector)
 	struct vg_error *error;
 
 	*found = (struct found){.search.tid = getpid()};
-	found->search.protector = protector;
-	found->search.protects = protector >= 0;
 	unwind_modules_open(&found->modules, getpid());
 	error = unwind_modules_refresh(&found->modules);
 	ck_assert_ptr_null(error);
+	if (protector >= 0)
+		vg_written_protect(protector, getpid(), &found->modules.maps);
 	found->search.maps = &found->modules.maps;
 	ck_assert(coroutine_guard(getpid(), getpid(), &found->search.guard));
 	error = coroutine_search(&found->search);
@@ -46,7 +44,6 @@ static void look(struct found *found)
 
 static void search_written(struct found *found)
 {
-	found->search.protects = false;
 	found->search.only_written = true;
 	ck_assert_ptr_null(unwind_modules_refresh(&found->modules));
 	ck_assert_ptr_null(coroutine_search(&found->search));
@@ -180,17 +177,6 @@ START_TEST(the_heap_is_searched_however_large_it_is)
 }
 END_TEST
 
-/* What the patcher has in a target: a userfaultfd that only keeps track of writes (Linux 6.7). */
-static int protector(void)
-{
-	struct uffdio_api api = {.api = UFFD_API, .features = 1u << 15 | 1u << 13};
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
-		vg_test_skip("the kernel does not keep track of written pages");
-	return fd;
-}
-
 static void *map(size_t bytes)
 {
 	char *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -205,12 +191,13 @@ START_TEST(of_protected_memory_only_what_was_written_is_searched_again)
 	char *pages = map(bytes), *untouched = map(bytes);
 	jmp_buf *old = (jmp_buf *)pages, *written = (jmp_buf *)(pages + 100 * PAGE);
 	jmp_buf *grown = (jmp_buf *)(untouched + 7 * PAGE);
+	int protector = vg_track_writes();
 	struct found found;
 
 	memset(pages, 1, bytes);
 	if (setjmp(*old))
 		ck_abort();
-	look_with(&found, protector());
+	look_with(&found, protector);
 	ck_assert_ptr_nonnull(context_at(&found, old));
 	ck_assert_uint_ge(found.search.bytes, bytes);
 
@@ -224,7 +211,7 @@ START_TEST(of_protected_memory_only_what_was_written_is_searched_again)
 	ck_assert_ptr_nonnull(context_at(&found, new));
 	ck_assert_ptr_null(context_at(&found, old));
 	ck_assert_uint_lt(found.search.bytes, bytes);
-	close(found.search.protector);
+	close(protector);
 	forget(&found);
 }
 END_TEST

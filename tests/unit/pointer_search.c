@@ -6,8 +6,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "patcher/pages.h"
 #include "patcher/pointer_search.h"
+#include "patcher/written.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/written.h"
 
 #define PAGE ((size_t)4096)
 
@@ -16,10 +19,13 @@
 static volatile uint64_t half = 0x2a5511000000 / 2;
 #define AREA_BYTES 0x7000ull
 
+static uint8_t buffer[VG_POINTER_SEARCH_BYTES];
+
 struct place {
 	struct vg_memory memory;
 	struct vg_maps maps;
 	struct vg_pointer_range range;
+	struct vg_suspects suspects;
 	struct vg_pointer_search search;
 	uint8_t *page;
 };
@@ -33,28 +39,49 @@ static void set_up(struct place *p)
 	ck_assert_ptr_null(vg_memory_open(getpid(), &p->memory));
 	p->search = (struct vg_pointer_search){.memory = &p->memory,
 					       .maps = &p->maps,
-					       .tid = getpid(),
+					       .pagemap = vg_pages_open(getpid()),
 					       .ranges = &p->range,
 					       .range_count = 1,
-					       .protector = -1};
+					       .buffer = buffer};
 }
 
-/* The range is in this process's memory only while it is searched, and then only our own words. */
-static uint64_t search(struct place *p)
+static void read_maps(struct place *p)
 {
-	uint64_t found;
-
 	vg_maps_clear(&p->maps);
 	ck_assert_ptr_null(vg_maps_read(getpid(), &p->maps));
 	for (size_t i = 0; i < p->maps.count; i++)
 		if (p->maps.maps[i].start > (uintptr_t)p->page ||
 		    p->maps.maps[i].end <= (uintptr_t)p->page)
 			p->maps.maps[i].executable = true; /* not searched */
+}
+
+/* The range is in this process's memory only while it is searched, and then only our own words. */
+static uint64_t run(struct place *p, void (*search)(struct vg_pointer_search *search))
+{
+	uint64_t found;
+
+	read_maps(p);
 	p->range = (struct vg_pointer_range){half * 2, half * 2 + AREA_BYTES};
-	ck_assert_ptr_null(vg_pointer_search(&p->search));
+	search(&p->search);
 	found = p->search.found;
 	p->range = (struct vg_pointer_range){0, 0};
 	return found;
+}
+
+static uint64_t search(struct place *p)
+{
+	return run(p, vg_pointer_search);
+}
+
+static void take_survey(struct vg_pointer_search *search)
+{
+	ck_assert_ptr_null(vg_pointer_survey(search));
+}
+
+static uint64_t survey(struct place *p)
+{
+	p->search.suspects = &p->suspects;
+	return run(p, take_survey);
 }
 
 static void put(struct place *p, size_t at, uint64_t value)
@@ -66,6 +93,8 @@ static void tear_down(struct place *p)
 {
 	munmap(p->page, 3 * PAGE);
 	vg_maps_clear(&p->maps);
+	vg_suspects_clear(&p->suspects);
+	close(p->search.pagemap);
 	vg_memory_close(&p->memory);
 }
 
@@ -147,9 +176,126 @@ START_TEST(what_is_dead_on_a_stack_does_not_count)
 	pointers[1] = (uintptr_t)p.page + 32;
 	p.search.stack_pointer_count = 2;
 	ck_assert_uint_eq(search(&p), (uintptr_t)p.page + 64);
-	p.search.skip_stacks = true;
+	p.page -= PAGE;
+	tear_down(&p);
+}
+END_TEST
+
+/* Which part of a stack is dead, only the stop knows: its page is looked at again there. */
+START_TEST(a_survey_suspects_a_stack_that_holds_a_pointer)
+{
+	uint64_t pointer;
+	struct place p;
+
+	set_up(&p);
+	put(&p, PAGE + 64, half * 2);
+	ck_assert_int_eq(mprotect(p.page, PAGE, PROT_NONE), 0);
+	p.page += PAGE;
+	ck_assert_uint_eq(survey(&p), 0);
+	ck_assert_uint_eq(p.suspects.count, 1);
+	ck_assert_uint_eq(p.suspects.runs[0].start, (uintptr_t)p.page);
+	ck_assert_uint_eq(p.suspects.runs[0].end, (uintptr_t)p.page + PAGE);
+	pointer = (uintptr_t)p.page;
+	p.search.stack_pointers = &pointer;
+	p.search.stack_pointer_count = 1;
+	ck_assert_uint_eq(search(&p), (uintptr_t)p.page + 64);
+	pointer = (uintptr_t)p.page + 64 + 136;
 	ck_assert_uint_eq(search(&p), 0);
 	p.page -= PAGE;
+	tear_down(&p);
+}
+END_TEST
+
+/* What a survey saw and what was written since: nothing else is read, and nothing is missed. */
+static const struct {
+	size_t before, after; /* offsets of a pointer, 0 = none */
+	uint64_t found;
+} surveyed[] = {
+	{0, 0, 0},
+	{64, 0, 64},
+	{0, 64, 64},
+	{0, PAGE - 4, PAGE - 4}, /* which begins on a page that was written, and ends on another */
+	{2 * PAGE + 64, 0, 2 * PAGE + 64},
+	{0, 2 * PAGE + 64, 2 * PAGE + 64},
+};
+
+START_TEST(after_a_survey_only_what_was_written_is_searched)
+{
+	int protector = vg_track_writes();
+	struct place p;
+
+	set_up(&p);
+	if (surveyed[_i].before)
+		put(&p, surveyed[_i].before, half * 2);
+	read_maps(&p);
+	vg_written_protect(protector, getpid(), &p.maps);
+	survey(&p);
+	ck_assert_uint_eq(p.suspects.count, surveyed[_i].before != 0);
+	if (surveyed[_i].after)
+		put(&p, surveyed[_i].after, half * 2);
+	p.search.only_written = true;
+	ck_assert_uint_eq(search(&p),
+			  surveyed[_i].found ? (uintptr_t)p.page + surveyed[_i].found : 0);
+	ck_assert_uint_le(p.search.bytes, 2 * PAGE + 8);
+	close(protector);
+	tear_down(&p);
+}
+END_TEST
+
+START_TEST(a_pointer_that_is_gone_after_the_survey_is_not_found)
+{
+	int protector = vg_track_writes();
+	struct place p;
+
+	set_up(&p);
+	put(&p, 64, half * 2);
+	read_maps(&p);
+	vg_written_protect(protector, getpid(), &p.maps);
+	ck_assert_uint_eq(survey(&p), (uintptr_t)p.page + 64);
+	put(&p, 64, 0);
+	p.search.only_written = true;
+	ck_assert_uint_eq(search(&p), 0);
+	close(protector);
+	tear_down(&p);
+}
+END_TEST
+
+/* Somebody else may write to it, of which this process's pages tell nothing. */
+START_TEST(shared_memory_is_searched_as_a_whole)
+{
+	int protector = vg_track_writes(), fd = memfd_create("shared", MFD_CLOEXEC);
+	uint64_t pointer = half * 2;
+	struct place p;
+
+	set_up(&p);
+	munmap(p.page, 3 * PAGE);
+	ck_assert_int_eq(ftruncate(fd, 3 * PAGE), 0);
+	p.page = mmap(p.page, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	ck_assert_ptr_ne(p.page, MAP_FAILED);
+	memset(p.page, 0x5a, 3 * PAGE);
+	read_maps(&p);
+	vg_written_protect(protector, getpid(), &p.maps);
+	ck_assert_uint_eq(survey(&p), 0);
+	ck_assert_int_eq(pwrite(fd, &pointer, 8, PAGE + 64), 8);
+	p.search.only_written = true;
+	ck_assert_uint_eq(search(&p), (uintptr_t)p.page + PAGE + 64);
+	close(protector);
+	close(fd);
+	tear_down(&p);
+}
+END_TEST
+
+START_TEST(a_search_that_would_take_too_long_says_so)
+{
+	struct place p;
+
+	set_up(&p);
+	p.search.most = 2 * PAGE;
+	ck_assert_uint_eq(search(&p), 0);
+	ck_assert(p.search.unfinished);
+	p.search.most = 1000 * PAGE;
+	ck_assert_uint_eq(search(&p), 0);
+	ck_assert(!p.search.unfinished);
 	tear_down(&p);
 }
 END_TEST
@@ -178,6 +324,12 @@ int main(void)
 	tcase_add_test(tcase, memory_that_is_read_only_by_now_is_searched);
 	tcase_add_test(tcase, a_pointer_that_glibc_mangled_is_found);
 	tcase_add_test(tcase, what_is_dead_on_a_stack_does_not_count);
+	tcase_add_test(tcase, a_survey_suspects_a_stack_that_holds_a_pointer);
+	tcase_add_loop_test(tcase, after_a_survey_only_what_was_written_is_searched, 0,
+			    sizeof(surveyed) / sizeof(surveyed[0]));
+	tcase_add_test(tcase, a_pointer_that_is_gone_after_the_survey_is_not_found);
+	tcase_add_test(tcase, shared_memory_is_searched_as_a_whole);
+	tcase_add_test(tcase, a_search_that_would_take_too_long_says_so);
 	tcase_add_test(tcase, a_register_is_looked_at_like_memory);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -77,6 +78,30 @@ START_TEST(the_maps_of_a_live_process_hold_its_own_code)
 }
 END_TEST
 
+START_TEST(maps_that_are_kept_open_tell_what_has_changed)
+{
+	struct vg_maps_file file = VG_MAPS_FILE_NONE;
+	uint64_t address;
+	void *pages;
+
+	ck_assert_ptr_null(vg_maps_file_open(getpid(), &file));
+	for (int i = 0; i < 100; i++) {
+		pages = mmap(NULL, 8192, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		address = (uint64_t)(uintptr_t)pages;
+		ck_assert_ptr_null(vg_maps_file_read(&file));
+		ck_assert_ptr_nonnull(vg_maps_find(&file.maps, address));
+		ck_assert(!vg_maps_find(&file.maps, address)->writable);
+		mprotect(pages, 8192, PROT_READ | PROT_WRITE);
+		ck_assert_ptr_null(vg_maps_file_read(&file));
+		ck_assert(vg_maps_find(&file.maps, address)->writable);
+		munmap(pages, 8192);
+		ck_assert_ptr_null(vg_maps_file_read(&file));
+		ck_assert_ptr_null(vg_maps_find(&file.maps, address));
+	}
+	vg_maps_file_close(&file);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("process_maps");
@@ -86,6 +111,7 @@ int main(void)
 	tcase_add_test(tcase, an_address_finds_its_mapping_and_a_hole_finds_none);
 	tcase_add_test(tcase, a_line_that_is_no_mapping_is_an_error);
 	tcase_add_test(tcase, the_maps_of_a_live_process_hold_its_own_code);
+	tcase_add_test(tcase, maps_that_are_kept_open_tell_what_has_changed);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }
