@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the monitor does with and without a fix. */
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #include "common/error.h"
-#include "tests/lib/command.h"
-#include "tests/lib/qemu_migrate.h"
 #include "tests/qemu/effects/effects.h"
 
 /*
@@ -48,9 +43,9 @@ struct vg_error *effect_x509_key_usage(struct effect_stage *stage, bool *fixed)
 
 	VG_TRY(make_certificates(stage->qemu));
 	VG_TRY(is_refused(vg_qmp_ask(qmp, "object-add",
-				     json_pack("{s:s, s:s, s:s, s:s}", "qom-type",
-					       "tls-creds-x509", "id", "elliptic", "endpoint",
-					       "server", "dir", vg_qemu_folder(stage->qemu)),
+				     json_pack("{s:s, s:s, s:s, s:s}", "qom-type", "tls-creds-x509",
+					       "id", "elliptic", "endpoint", "server", "dir",
+					       vg_qemu_folder(stage->qemu)),
 				     NULL),
 			  "does not permit key encipherment", &refused));
 	*fixed = !refused;
@@ -59,47 +54,28 @@ struct vg_error *effect_x509_key_usage(struct effect_stage *stage, bool *fixed)
 	return vg_qmp_ask(qmp, "object-del", json_pack("{s:s}", "id", "elliptic"), NULL);
 }
 
-/* Which node the spare disk has. */
-static struct vg_error *spare_node(struct effect_stage *stage, char node[32])
-{
-	_cleanup_answer_ json_t *answer = NULL;
-
-	VG_TRY(vg_qmp_ask(vg_qemu_qmp(stage->qemu), "qom-get",
-			  json_pack("{s:s, s:s}", "path", "/machine/peripheral/spare", "property",
-				    "drive"),
-			  &answer));
-	snprintf(node, 32, "%s", json_string_value(answer) ? json_string_value(answer) : "");
-	return NULL;
-}
-
-static struct vg_error *set_drive(struct effect_stage *stage, const char *node)
-{
-	return vg_qmp_ask(vg_qemu_qmp(stage->qemu), "qom-set",
-			  json_pack("{s:s, s:s, s:s}", "path", "/machine/peripheral/spare",
-				    "property", "drive", "value", node),
-			  NULL);
-}
-
-/* A drive that an iothread has: refused, and all the same taken without the fix. */
+/* A drive that an iothread has, for a disk of the main loop. */
 struct vg_error *effect_drive_context(struct effect_stage *stage, bool *fixed)
 {
 	struct vg_qmp *qmp = vg_qemu_qmp(stage->qemu);
-	char node[32];
 	bool refused;
 
+	*fixed = false;
 	VG_TRY(vg_qmp_ask(qmp, "x-blockdev-set-iothread",
 			  json_pack("{s:s, s:s}", "node-name", "foreign", "iothread", "io0"),
 			  NULL));
-	VG_TRY(is_refused(set_drive(stage, "foreign"), "Different aio context", &refused));
-	if (!refused)
-		return vg_error_new(VG_FAILED, "the drive of another iothread was not refused");
-	VG_TRY(spare_node(stage, node));
-	*fixed = strcmp(node, "own") == 0;
-	if (!*fixed && strcmp(node, "foreign") != 0)
-		return vg_error_new(VG_FAILED, "the spare disk now is '%s'", node);
-	if (*fixed)
+
+	struct vg_error *error =
+		vg_qmp_ask(qmp, "qom-set",
+			   json_pack("{s:s, s:s, s:s}", "path", "/machine/peripheral/spare",
+				     "property", "drive", "value", "foreign"),
+			   NULL);
+
+	if (error && strstr(vg_error_text(error), "does not answer")) {
+		vg_error_free(error); /* who asks for this effect looks how QEMU ended */
 		return NULL;
-	VG_TRY(vg_qmp_ask(qmp, "x-blockdev-set-iothread",
-			  json_pack("{s:s, s:n}", "node-name", "own", "iothread"), NULL));
-	return set_drive(stage, "own");
+	}
+	VG_TRY(is_refused(error, "Different aio context", &refused));
+	*fixed = refused;
+	return NULL;
 }

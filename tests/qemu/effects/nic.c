@@ -15,27 +15,26 @@
 #define CAPABILITY_MSIX	 0x11
 #define MSIX_ENABLE	 (1U << 31) /* in the double word that begins with the id */
 
-enum { CTRL = 0x0, ICS = 0xc8, RCTL = 0x100, TCTL = 0x400, PSRCTL = 0x2170, RFCTL = 0x5008 };
+enum { ICS = 0xc8, RCTL = 0x100, TCTL = 0x400, PSRCTL = 0x2170, RFCTL = 0x5008 };
 enum { RDBAL = 0x2800, RDBAH = 0x2804, RDLEN = 0x2808, RDH = 0x2810, RDT = 0x2818 };
 enum { TDBAL = 0x3800, TDBAH = 0x3804, TDLEN = 0x3808, TDH = 0x3810, TDT = 0x3818, TIDV = 0x3820 };
 enum { TX_RING = EFFECTS_MEMORY + 0x3000, RX_RING = EFFECTS_MEMORY + 0x4000 };
 enum { TX_FRAME = EFFECTS_MEMORY + 0x5000, RX_BUFFERS = EFFECTS_MEMORY + 0x8000 };
 
-#define CTRL_RESET  (1U << 26)
 #define TX_EOP	    (1U << 24)
 #define TX_RS	    (1U << 27)
 #define TX_IDE	    (1U << 31)
 #define CAUSE_TXQE  0x2U
 #define RX_SLOTS    8
+#define RX_HEAD	    6	 /* three descriptors, in units of 16 bytes: the last has the checksum */
 #define FRAME_BYTES 1100 /* headers of 42 bytes, and more than the one buffer behind them holds */
 
-static struct vg_error *e1000e_reset(struct effect_stage *stage, unsigned int *function,
-				     uint64_t *base)
+static struct vg_error *e1000e_find(struct effect_stage *stage, unsigned int *function,
+				    uint64_t *base)
 {
 	if (!vg_qtest_find(stage->qtest, E1000E_ID, function))
 		return vg_error_new(VG_FAILED, "there is no e1000e card");
 	*base = vg_qtest_enable(stage->qtest, *function, 0, E1000E_REGISTERS);
-	vg_qtest_writel(stage->qtest, *base + CTRL, CTRL_RESET);
 	return NULL;
 }
 
@@ -45,12 +44,22 @@ static void e1000e_send(struct vg_qtest *qtest, uint64_t base, uint32_t bytes, u
 	const uint32_t descriptor[4] = {TX_FRAME, 0, bytes | TX_EOP | flags, 0};
 
 	vg_qtest_write(qtest, TX_RING, descriptor, sizeof(descriptor));
+	vg_qtest_writel(qtest, base + TCTL, 0);
 	vg_qtest_writel(qtest, base + TDBAL, TX_RING);
 	vg_qtest_writel(qtest, base + TDBAH, 0);
 	vg_qtest_writel(qtest, base + TDLEN, 128);
 	vg_qtest_writel(qtest, base + TDH, 0);
+	vg_qtest_writel(qtest, base + TDT, 0);
 	vg_qtest_writel(qtest, base + TCTL, 0x2);
 	vg_qtest_writel(qtest, base + TDT, 1);
+}
+
+/* The card's clock stands still meanwhile, where no guest would mind. */
+static struct vg_error *set_clock(const struct effect_stage *stage, const char *command)
+{
+	if (stage->has_guest || vg_qtest_is_gone(stage->qtest))
+		return NULL;
+	return vg_qmp_ask(vg_qemu_qmp(stage->qemu), command, NULL, NULL);
 }
 
 /* An interrupt is held back while the guest goes over to MSI-X, and the next cause collects it. */
@@ -59,18 +68,19 @@ struct vg_error *effect_e1000e_delayed_causes(struct effect_stage *stage, bool *
 	struct vg_qtest *qtest = stage->qtest;
 	unsigned int function, msix;
 	uint32_t head, causes;
-	uint64_t base;
+	uint64_t base = 0;
 
-	VG_TRY(e1000e_reset(stage, &function, &base));
-	vg_qtest_writel(qtest, base + TIDV, 0xffff);
-	e1000e_send(qtest, base, 60, TX_RS | TX_IDE);
+	VG_TRY(e1000e_find(stage, &function, &base));
 	msix = vg_qtest_capability(qtest, function, CAPABILITY_MSIX);
 	head = vg_qtest_config(qtest, function, msix);
+	vg_qtest_writel(qtest, base + TIDV, 0xffff);
+	VG_TRY(set_clock(stage, "stop"));
+	e1000e_send(qtest, base, 60, TX_RS | TX_IDE);
 	vg_qtest_set_config(qtest, function, msix, head | MSIX_ENABLE);
 	vg_qtest_writel(qtest, base + ICS, 0x1);
 	causes = vg_qtest_readl(qtest, base + ICS);
 	vg_qtest_set_config(qtest, function, msix, head & ~MSIX_ENABLE);
-	vg_qtest_writel(qtest, base + CTRL, CTRL_RESET);
+	VG_TRY(set_clock(stage, "cont"));
 	*fixed = !vg_qtest_is_gone(qtest);
 	if (*fixed && (!msix || !(causes & CAUSE_TXQE)))
 		return vg_error_new(VG_FAILED, "the cause was not held back: %x", causes);
@@ -81,10 +91,40 @@ struct vg_error *effect_e1000e_delayed_causes(struct effect_stage *stage, bool *
 static void write_frame(struct vg_qtest *qtest)
 {
 	unsigned char frame[FRAME_BYTES] = {
-		[0] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0, 1, 2, 3, 8, 0,
-		[14] = 0x45, 0, (FRAME_BYTES - 14) >> 8, (FRAME_BYTES - 14) & 0xff,
-		[22] = 64, 17, [26] = 10, 0, 0, 1, 10, 0, 0, 2,
-		[34] = 0, 9, 0, 9, (FRAME_BYTES - 34) >> 8, (FRAME_BYTES - 34) & 0xff,
+		[0] = 0xff,
+		0xff,
+		0xff,
+		0xff,
+		0xff,
+		0xff,
+		0x52,
+		0x54,
+		0,
+		1,
+		2,
+		3,
+		8,
+		0,
+		[14] = 0x45,
+		0,
+		(FRAME_BYTES - 14) >> 8,
+		(FRAME_BYTES - 14) & 0xff,
+		[22] = 64,
+		17,
+		[26] = 10,
+		0,
+		0,
+		1,
+		10,
+		0,
+		0,
+		2,
+		[34] = 0,
+		9,
+		0,
+		9,
+		(FRAME_BYTES - 34) >> 8,
+		(FRAME_BYTES - 34) & 0xff,
 	};
 
 	vg_qtest_write(qtest, TX_FRAME, frame, sizeof(frame));
@@ -115,17 +155,17 @@ struct vg_error *effect_e1000e_receive(struct effect_stage *stage, bool *fixed)
 	struct vg_qtest *qtest = stage->qtest;
 	unsigned int function;
 	uint32_t head;
-	uint64_t base;
+	uint64_t base = 0;
 
-	VG_TRY(e1000e_reset(stage, &function, &base));
+	VG_TRY(e1000e_find(stage, &function, &base));
 	e1000e_receive_split(qtest, base);
 	write_frame(qtest);
 	e1000e_send(qtest, base, FRAME_BYTES, 0);
 	head = vg_qtest_readl(qtest, base + RDH);
-	vg_qtest_writel(qtest, base + CTRL, CTRL_RESET);
+	vg_qtest_writel(qtest, base + RCTL, 0);
 	*fixed = !vg_qtest_is_gone(qtest);
-	if (*fixed && head != 2)
-		return vg_error_new(VG_FAILED, "the frame took %u descriptors, not 2", head);
+	if (*fixed && head != RX_HEAD)
+		return vg_error_new(VG_FAILED, "the frame's descriptors end at %u", head);
 	return NULL;
 }
 
@@ -136,7 +176,14 @@ struct vg_error *effect_e1000e_receive(struct effect_stage *stage, bool *fixed)
 #define SHORT	      20 /* bytes of a frame that must have 60 */
 #define PADDED	      60
 
-enum { TX_STATUS0 = 0x10, TX_ADDRESS0 = 0x20, CHIP = 0x37, TX_CONFIG = 0x40, RX_CONFIG = 0x44 };
+enum {
+	TX_RING_LOW = 0x20,
+	TX_RING_HIGH = 0x24,
+	TX_POLL = 0xd9,
+	CHIP = 0x37,
+	TX_CONFIG = 0x40,
+	RX_CONFIG = 0x44
+};
 enum { UNLOCK = 0x50, C_PLUS = 0xe0, RX_RING_LOW = 0xe4, RX_RING_HIGH = 0xe8 };
 
 /* IEEE 802.3, section 3.2.9 */
@@ -154,20 +201,24 @@ static uint32_t frame_checksum(const unsigned char *data, size_t bytes)
 
 static void rtl8139_loop(struct vg_qtest *qtest, uint16_t base, const unsigned char *frame)
 {
-	const uint32_t ring[4] = {3U << 30 | 2048, 0, RX_BUFFERS, 0};
+	/* the card's own, end of the ring, and for the sender first and last of the frame */
+	const uint32_t to[4] = {3U << 30 | 2048, 0, RX_BUFFERS, 0};
+	const uint32_t from[4] = {0xfU << 28 | SHORT, 0, TX_FRAME, 0};
 
-	vg_qtest_write(qtest, RX_RING, ring, sizeof(ring));
+	vg_qtest_write(qtest, RX_RING, to, sizeof(to));
+	vg_qtest_write(qtest, TX_RING, from, sizeof(from));
 	vg_qtest_write(qtest, TX_FRAME, frame, SHORT);
 	vg_qtest_out(qtest, base + CHIP, 1, 0x10);
 	vg_qtest_out(qtest, base + UNLOCK, 1, 0xc0);
-	vg_qtest_out(qtest, base + C_PLUS, 2, 0x2);
+	vg_qtest_out(qtest, base + C_PLUS, 2, 0x3);
 	vg_qtest_out(qtest, base + RX_RING_LOW, 4, RX_RING);
 	vg_qtest_out(qtest, base + RX_RING_HIGH, 4, 0);
 	vg_qtest_out(qtest, base + CHIP, 1, 0x0c);
 	vg_qtest_out(qtest, base + RX_CONFIG, 4, 0xf);
 	vg_qtest_out(qtest, base + TX_CONFIG, 4, 3 << 17);
-	vg_qtest_out(qtest, base + TX_ADDRESS0, 4, TX_FRAME);
-	vg_qtest_out(qtest, base + TX_STATUS0, 4, SHORT);
+	vg_qtest_out(qtest, base + TX_RING_LOW, 4, TX_RING);
+	vg_qtest_out(qtest, base + TX_RING_HIGH, 4, 0);
+	vg_qtest_out(qtest, base + TX_POLL, 1, 0x40);
 	vg_qtest_out(qtest, base + CHIP, 1, 0x10);
 }
 

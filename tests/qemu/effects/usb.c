@@ -50,13 +50,20 @@ static void uhci_reset_port(struct vg_qtest *qtest, uint16_t base)
 	vg_qtest_out(qtest, base + USBSTS, 2, 0x3f);
 }
 
-/* GET_DESCRIPTOR(string) to the device with address 0: a SETUP, and one IN for all of the answer. */
+/* GET_DESCRIPTOR(string) to the device with address 0: a SETUP, and one IN for all of the answer.
+ */
 static void uhci_describe(struct vg_qtest *qtest)
 {
 	static const unsigned char setup[8] = {0x80, 6, STRING_ETHADDR, 3, 9, 4, ANSWER_BYTES, 0};
 	const uint32_t descriptors[8] = {
-		(DESCRIPTORS + 16) | LINK_DEPTH, TD_ACTIVE, 7U << 21 | PID_SETUP, SETUP,
-		LINK_TERMINATE, TD_ACTIVE, (ANSWER_BYTES - 1U) << 21 | TD_TOGGLE | PID_IN, ANSWER,
+		(DESCRIPTORS + 16) | LINK_DEPTH,
+		TD_ACTIVE,
+		7U << 21 | PID_SETUP,
+		SETUP,
+		LINK_TERMINATE,
+		TD_ACTIVE,
+		(ANSWER_BYTES - 1U) << 21 | TD_TOGGLE | PID_IN,
+		ANSWER,
 	};
 	uint32_t frames[FRAMES];
 
@@ -96,10 +103,10 @@ struct vg_error *effect_usb_net_address(struct effect_stage *stage, bool *fixed)
 {
 	char first[3];
 
-	VG_TRY(vg_qemu_plug(stage->qemu, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "driver",
-						   "usb-net", "id", "usbnet", "bus", "usb.0",
-						   "port", "2", "netdev", "idle-usb", "mac",
-						   "52:54:00:12:34:56")));
+	VG_TRY(vg_qemu_plug(stage->qemu,
+			    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "driver", "usb-net", "id",
+				      "usbnet", "bus", "usb.0", "port", "2", "netdev", "idle-usb",
+				      "mac", "52:54:00:12:34:56")));
 	VG_TRY(read_address(stage, first));
 	VG_TRY(vg_qemu_unplug(stage->qemu, "usbnet"));
 	*fixed = strcmp(first, "52") == 0;
