@@ -125,12 +125,16 @@ static struct vg_error *with_tally(struct vg_error *error, unsigned attempts, un
 }
 
 /*
- * A single attempt asks whether the patch would go in. That a loaded host did not let a thread run
- * until the deadline is no answer to that; a few more attempts are made.
+ * A check asks whether the patch would go in now. That a thread did not stop is no answer to that;
+ * a few more attempts are made, and where a loaded host did not let it run, all that the time
+ * allows.
  */
-static bool is_answer(const struct vg_stop_report *report, unsigned attempts)
+static bool is_answer(const struct vg_session *session, const struct vg_stop_report *report,
+		      unsigned attempts)
 {
-	return report->outcome == VG_STOP_UNSAFE || attempts >= ATTEMPTS;
+	if (report->outcome == VG_STOP_UNSAFE)
+		return true;
+	return attempts >= ATTEMPTS && (!report->starved || vg_clock_now() >= session->deadline);
 }
 
 /*
@@ -172,7 +176,8 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 		error = better(error, sentence, report.outcome, &named);
 		attempts++;
 		starved += report.starved;
-		if (once ? is_answer(&report, attempts) : vg_clock_now() >= session->deadline)
+		if (once ? is_answer(session, &report, attempts)
+			 : vg_clock_now() >= session->deadline)
 			return with_tally(error, attempts, starved, named);
 		vg_clock_sleep(jitter(wait));
 		wait = 2 * wait < LONGEST_WAIT ? 2 * wait : LONGEST_WAIT;
