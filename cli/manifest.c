@@ -72,6 +72,7 @@ struct vg_error *vg_manifest_request_fill(struct vg_manifest_request *from, cons
 	request->compdbs = &package->compdb;
 	request->compdb_count = 1;
 	request->target = package->binary;
+	request->own_build_directory = true;
 	from->ms = vg_now_ms() - start;
 	return NULL;
 }

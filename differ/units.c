@@ -61,6 +61,7 @@ static void free_plan(struct vg_unit_plan *plan)
 	free(plan->units);
 	vg_source_tree_clear(&plan->tree);
 	vg_compile_commands_clear(&plan->commands);
+	vg_units_defining_clear(plan);
 	vg_words_clear(&plan->spelled);
 	vg_words_clear(&plan->notes);
 	vg_shadow_clear(&plan->pre);

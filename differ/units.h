@@ -41,6 +41,8 @@ struct vg_unit_plan {
 	struct vg_shadow pre;  /* the source as it is */
 	struct vg_shadow post; /* the patched source */
 	unsigned extras;
+	struct vg_defining_unit **defining; /* compiled so far */
+	size_t defining_count;
 };
 
 void vg_units_explain(const struct vg_build_request *request, const char *format, ...)
@@ -74,6 +76,9 @@ VG_MUST_CHECK struct vg_error *vg_units_run(struct vg_unit_plan *plan);
 
 /* units_lines.c: the patched source once more, under its own line numbers. */
 VG_MUST_CHECK struct vg_error *vg_units_compile_lined(struct vg_unit_plan *plan);
+
+/* units_defining.c */
+void vg_units_defining_clear(struct vg_unit_plan *plan);
 
 /* units_message.c: the first error in a compiler's output as "FILE:LINE: message"; malloc. */
 char *vg_compiler_message(const struct vg_unit_plan *plan, const char *log, const char *directory);

@@ -167,14 +167,27 @@ static bool is_source_text(const char *name)
 	return vg_is_unit_file(name);
 }
 
+/* An #include of it spells the name up to the closing delimiter: "x/net.c" includes net.c, but no
+ * comment that names virtio-net.c does. */
+static bool is_included_name(const char *text, const char *at, const char *end)
+{
+	return at > text && memchr("/\"<", at[-1], 3) && (*end == '"' || *end == '>');
+}
+
 static bool does_file_name(const char *path, const char *name)
 {
 	_cleanup_free_ char *text = NULL;
-	size_t size;
+	size_t size, length = strlen(name);
 	struct vg_error *error = vg_read_file(path, VG_FAILED, &text, &size);
+	const char *at = text;
 
 	vg_error_free(error);
-	return !error && memmem(text, size, name, strlen(name));
+	while (at && (at = memmem(at, size - (size_t)(at - text), name, length))) {
+		if (is_included_name(text, at, at + length))
+			return true;
+		at += length;
+	}
+	return false;
 }
 
 /* Does any source text below `folder` name this file, as an #include of it would? */
@@ -256,6 +269,8 @@ static struct vg_error *read_scan(struct search *search, const struct vg_compile
 	}
 	VG_TRY(vg_dependencies_count(search->dependencies, output, command->directory,
 				     plan->pre.root, &plan->spelled, &count));
+	if (plan->request->own_build_directory)
+		VG_TRY(vg_dependencies_keep(command, output, plan->pre.root));
 	return count.originals
 		       ? add_unit(search, command, "includes a touched file, says ", "the compiler")
 		       : NULL;

@@ -25,6 +25,7 @@
 
 static struct vg_units units;
 static const char *source = "tree", *compdb, *target;
+static bool own_build_directory;
 static char explained[65536];
 
 static void explain(void *context, const char *line)
@@ -44,6 +45,7 @@ static struct vg_error *try_compile(const char *diff)
 		.target = target,
 		.compdbs = &compdb,
 		.compdb_count = compdb ? 1 : 0,
+		.own_build_directory = own_build_directory,
 		.explain = explain,
 	};
 
@@ -246,6 +248,33 @@ START_TEST(a_unit_that_includes_a_touched_unit_is_found)
 	make_diff("sed -i 's/return clamp(x);/return clamp(x) + 2;/' src/other.c");
 	compile("fix.diff");
 	ck_assert_str_eq(files(), "src/apart.c src/other.c ");
+}
+END_TEST
+
+START_TEST(a_name_in_a_comment_or_in_a_longer_name_is_no_include)
+{
+	vg_project_write("tree/src/apart.c", "/* as other.c does */\n#define TEXT \"another.c\"\n");
+	make_diff("sed -i 's/return clamp(x);/return clamp(x) + 2;/' src/other.c");
+	compile("fix.diff");
+	ck_assert_str_eq(files(), "src/other.c ");
+	ck_assert_ptr_null(strstr(explained, "asking the compiler"));
+}
+END_TEST
+
+/* In a build directory of its own the differ asks the compiler once. */
+START_TEST(what_units_include_is_noted_down_in_a_build_directory_of_our_own)
+{
+	vg_project_shell("sed -i 's,-o \\(obj/[0-9].o\\),-MD -MF \\1.d -o \\1,g' "
+			 "tree/compile_commands.json");
+	make_diff("sed -i 's/LIMIT 16/LIMIT 8/' include/dev.h");
+	own_build_directory = true;
+	compile("fix.diff");
+	ck_assert_ptr_nonnull(strstr(explained, "asking the compiler"));
+	ck_assert_str_eq(files(), "src/main.c src/other.c ");
+	compile("fix.diff");
+	own_build_directory = false;
+	ck_assert_str_eq(files(), "src/main.c src/other.c ");
+	ck_assert_ptr_null(strstr(explained, "asking the compiler"));
 }
 END_TEST
 
@@ -703,6 +732,8 @@ int main(void)
 	tcase_add_test(tcase, stale_dependency_files_are_not_believed);
 	tcase_add_test(tcase, ninjas_log_is_read_without_ninja);
 	tcase_add_test(tcase, a_unit_that_includes_a_touched_unit_is_found);
+	tcase_add_test(tcase, a_name_in_a_comment_or_in_a_longer_name_is_no_include);
+	tcase_add_test(tcase, what_units_include_is_noted_down_in_a_build_directory_of_our_own);
 	tcase_add_test(tcase, absolute_paths_and_other_build_folders_work);
 	tcase_add_test(tcase, generated_headers_of_a_build_folder_are_seen);
 	tcase_add_test(tcase, objects_are_the_same_bytes_wherever_the_private_directory_is);
