@@ -34,3 +34,7 @@ check-qemu: deps-qemu
 	@$(MAKE) --no-print-directory check-qemu-run
 check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_FIXES) $(B)/qemu/objects
 	@VGRAFT_BUILD=$(B) VGRAFT_QEMU_TREE=$(QEMU_TREE) tests/run $(QEMU)
+
+# How the fixes show: shared by the programs that look.
+QEMU_EFFECTS := $(patsubst %.c,$(B)/%.o,$(call sources,tests/qemu/effects))
+$(B)/tests/qemu/proof: $(QEMU_EFFECTS)
