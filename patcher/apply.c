@@ -237,7 +237,8 @@ static struct vg_error *stop(struct vg_session *session, const struct vg_plan *p
 				.leaving = leaving};
 	struct vg_stop_request request = {.prepare = survey, .commit = work, .context = &commit};
 
-	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->areas, &check.ranges));
+	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->target.memory, &session->areas,
+			       &check.ranges));
 	VG_TRY(vg_replace_check_entries(&check, plan->entries, plan->entry_count));
 	if (vg_patch_replaces(plan->patch))
 		VG_TRY(vg_replace_prepare(&session->areas, &check));
