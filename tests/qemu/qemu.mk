@@ -18,6 +18,22 @@ $(B)/qemu/%.vgp: patches/qemu/%/manifest patches/qemu/debian-12-u15 $(B)/vgraft
 	@mkdir -p $(@D)
 	$(B)/vgraft build --manifest $< --work $(B)/packages -o $@
 
+# Other programs (docs/targets.md). The first two share the build directory of the emulator; each of the others takes
+# minutes to configure.
+TARGET_PATCH = $(B)/targets/$(1).vgp
+CHEAP_TARGETS := $(call TARGET_PATCH,aarch64) $(call TARGET_PATCH,virtiofsd)
+ALL_TARGETS := $(CHEAP_TARGETS) $(call TARGET_PATCH,microvm) $(call TARGET_PATCH,xen)
+
+$(B)/targets/%.vgp: patches/targets/%/manifest $(wildcard patches/qemu/debian-12-u15*) $(B)/vgraft
+	@mkdir -p $(@D)
+	$(B)/vgraft build --manifest $< --work $(B)/packages -o $@
+
+.PHONY: check-targets check-targets-run
+check-targets: deps-qemu
+	@$(MAKE) --no-print-directory check-targets-run
+check-targets-run: all $(B)/tests/qemu/targets $(ALL_TARGETS)
+	@VGRAFT_BUILD=$(B) tests/run $(B)/tests/qemu/targets
+
 # Some of the objects that QEMU is made from, for the share that is found of them.
 $(B)/qemu/objects: tests/qemu/objects tests/lib/qemu-ninja $(QEMU_PATCHES)
 	@xargs tests/lib/qemu-ninja $(B) <$< >$@.new
@@ -26,5 +42,5 @@ $(B)/qemu/objects: tests/qemu/objects tests/lib/qemu-ninja $(QEMU_PATCHES)
 .PHONY: check-qemu check-qemu-run
 check-qemu: deps-qemu
 	@$(MAKE) --no-print-directory check-qemu-run
-check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_PATCHES) $(B)/qemu/objects
+check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_PATCHES) $(CHEAP_TARGETS) $(B)/qemu/objects
 	@VGRAFT_BUILD=$(B) VGRAFT_QEMU_TREE=$(QEMU_TREE) tests/run $(QEMU)
