@@ -81,13 +81,13 @@ include $(wildcard tests/*/*.mk)
 # ---- the door: every target below may be given on a machine with nothing but git and make
 
 BUILD_DEPS := gcc libc6-dev make binutils libelf-dev libdwarf-dev libcapstone-dev libjansson-dev libsodium-dev
-TEST_DEPS  := g++ check libsubunit-dev clang-14 clang lld libclang-rt-14-dev bear ninja-build strace gdb zstd cpio \
+TEST_DEPS  := g++ check libsubunit-dev clang-14 clang lld libclang-rt-14-dev bear ninja-build strace gdb zstd cpio openssl \
               xz-utils e2fsprogs busybox-static util-linux procps libseccomp-dev git patch man-db acpica-tools
 LINT_DEPS  := clang-format clang-tidy cppcheck shellcheck
 # Debian's QEMU is unpacked, not installed; these are the libraries that it and qemu-img load, and what makes its source ready.
 QEMU_DEPS  := libaio1 libbpf1 libcapstone4 libfdt1 libfuse3-3 libglib2.0-0 libgnutls30 libhogweed6 libibverbs1 \
               libjpeg62-turbo libnettle8 libnuma1 libpixman-1-0 libpmem1 libpng16-16 librdmacm1 libsasl2-2 libseccomp2 \
-              libslirp0 libudev1 liburing2 libvdeplug2 libzstd1 libusb-1.0-0 dpkg-dev xz-utils
+              libslirp0 libspice-server1 libudev1 liburing2 libvdeplug2 libzstd1 libusb-1.0-0 dpkg-dev xz-utils
 
 .PHONY: deps
 deps:

@@ -94,6 +94,10 @@ static void close_pairs(struct vg_patch_build *build)
 		vg_object_close(build->pairs[i].plain);
 		vg_object_close(build->pairs[i].lined);
 	}
+	for (size_t i = 0; i < build->elsewhere.count; i++) {
+		vg_object_close(build->elsewhere.at[i]->pre);
+		vg_object_close(build->elsewhere.at[i]->plain);
+	}
 }
 
 static struct vg_error *build_from_units(struct vg_patch_build *build, const struct vg_units *units,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "differ/compile_words.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,4 +102,20 @@ bool vg_ends_with(const char *string, const char *suffix)
 	size_t length = strlen(string), end = strlen(suffix);
 
 	return length >= end && !strcmp(string + length - end, suffix);
+}
+
+bool vg_is_word_character(int c)
+{
+	return isalnum((unsigned char)c) || c == '_';
+}
+
+bool vg_has_word(const char *text, size_t length, const char *word)
+{
+	size_t size = strlen(word);
+
+	for (size_t i = 0; i + size <= length; i++)
+		if (!memcmp(text + i, word, size) && (!i || !vg_is_word_character(text[i - 1])) &&
+		    (i + size == length || !vg_is_word_character(text[i + size])))
+			return true;
+	return false;
 }

@@ -32,5 +32,8 @@ char *vg_format(const char *format, ...) VG_PRINTF(1, 2);
 
 bool vg_starts_with(const char *string, const char *prefix);
 bool vg_ends_with(const char *string, const char *suffix);
+/* Words as C has them: identifiers. */
+bool vg_is_word_character(int c);
+bool vg_has_word(const char *text, size_t length, const char *word);
 
 #endif

@@ -307,11 +307,73 @@ static struct vg_error *correlate_by_base(struct vg_decoder *decoder, struct vg_
 	return NULL;
 }
 
+static bool is_same_reloc(const struct vg_item *pre, const struct vg_object_reloc *left,
+			  const struct vg_item *post, const struct vg_object_reloc *right)
+{
+	return left->type == right->type &&
+	       left->offset - pre->offset == right->offset - post->offset;
+}
+
+/* Two variables that could be one, with the same bytes in them. */
+static bool is_same_initialised(const struct vg_item *pre, const struct vg_item *post)
+{
+	const uint8_t *left = vg_item_bytes(pre), *right = vg_item_bytes(post);
+
+	return pre->kind == VG_ITEM_VARIABLE && is_free_pair(pre, post) &&
+	       is_matched_by_base(pre) && is_matched_by_base(post) &&
+	       !strcmp(pre->base, post->base) && pre->size == post->size && !left == !right &&
+	       (!left || !memcmp(left, right, pre->size));
+}
+
+/* What the twins hold a pointer to at the same place. Returns whether a pair was made. */
+static bool pair_pointed_to(struct vg_item *pre, struct vg_item *post)
+{
+	size_t count, other;
+	struct vg_object_reloc *left = vg_item_relocs(pre, &count);
+	struct vg_object_reloc *right = vg_item_relocs(post, &other);
+	struct vg_item *from, *to;
+	bool found = false;
+	int64_t a, b;
+
+	for (size_t i = 0; count == other && i < count; i++) {
+		if (!is_same_reloc(pre, &left[i], post, &right[i]) ||
+		    !vg_reloc_target(&left[i], 0, &from, &a) ||
+		    !vg_reloc_target(&right[i], 0, &to, &b) || a != b ||
+		    !is_same_initialised(from, to))
+			continue;
+		make_twins(from, to);
+		to->ambiguous = false;
+		found = true;
+	}
+	return found;
+}
+
+/*
+ * Compound literals have no name but a number (__compound_literal.7 in a USB descriptor of QEMU's),
+ * and several of them one user. The place of the pointer to it tells which is which.
+ */
+static void correlate_by_pointer(struct vg_object *pre)
+{
+	bool found;
+
+	do {
+		found = false;
+		for (size_t i = 0; i < pre->item_count; i++) {
+			struct vg_item *item = pre->items[i], *twin = item->twin;
+
+			if (item->kind == VG_ITEM_VARIABLE && twin && twin->section &&
+			    item->section && item->size == twin->size)
+				found |= pair_pointed_to(item, twin);
+		}
+	} while (found);
+}
+
 struct vg_error *vg_correlate(struct vg_decoder *decoder, struct vg_object *pre,
 			      struct vg_object *post)
 {
 	VG_TRY(correlate_by_name(pre, post));
 	VG_TRY(correlate_by_base(decoder, pre, post));
+	correlate_by_pointer(pre);
 	/* Comparisons so far were made with part of the twins: forget what they found. */
 	for (size_t i = 0; i < post->item_count; i++)
 		post->items[i]->comparison = VG_NOT_COMPARED;

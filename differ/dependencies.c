@@ -387,3 +387,39 @@ struct vg_error *vg_dependencies_count(struct vg_dependencies *dependencies, con
 	vg_words_clear(&list);
 	return error;
 }
+
+static struct vg_error *write_unmapped(const char *path, const char *text, const char *unmap)
+{
+	_cleanup_free_ char *plain = strdup(text);
+	size_t length = strlen(unmap);
+	char *to = plain;
+
+	if (!plain)
+		return vg_error_no_memory();
+	for (const char *at = text; *at;) {
+		if (length && vg_starts_with(at, unmap))
+			at += length;
+		else
+			*to++ = *at++;
+	}
+	return vg_write_file(path, plain, (size_t)(to - plain), 0644);
+}
+
+struct vg_error *vg_dependencies_keep(const struct vg_compile_command *command, const char *file,
+				      const char *unmap)
+{
+	const char *named = named_file(command);
+	_cleanup_free_ char *text = NULL, *path = NULL, *folder = NULL;
+	size_t size;
+
+	if (!named)
+		return NULL;
+	path = vg_path_join(command->directory, named);
+	folder = path ? vg_path_parent(path) : NULL;
+	if (!folder)
+		return vg_error_no_memory();
+	if (access(folder, W_OK))
+		return NULL; /* no object of this unit was ever made here */
+	VG_TRY(vg_read_file(file, VG_FAILED, &text, &size));
+	return write_unmapped(path, text, unmap);
+}

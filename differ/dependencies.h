@@ -59,6 +59,14 @@ VG_MUST_CHECK struct vg_error *vg_dependencies_count(struct vg_dependencies *dep
 						     const char *unmap, struct vg_words *spelled,
 						     struct vg_dependency_count *count);
 
+/*
+ * Leaves such a file where the build would have left it (-MF), so that the compiler is asked once
+ * only. For build directories of our own. A command that names no file, or one in a folder that is
+ * not there: nothing is done.
+ */
+VG_MUST_CHECK struct vg_error *vg_dependencies_keep(const struct vg_compile_command *command,
+						    const char *file, const char *unmap);
+
 /* The first rule of a make(1) fragment as compilers write it: its prerequisites. */
 void vg_make_rule_parse(const char *text, struct vg_words *prerequisites);
 

@@ -9,7 +9,6 @@
  *
  * The text of a hunk is copied as it stands.
  */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,32 +26,15 @@ struct selection {
 	size_t taken;
 };
 
-static bool is_word_character(int c)
-{
-	return isalnum(c) || c == '_';
-}
-
-static bool has_word(const char *text, size_t length, const char *word)
-{
-	size_t size = strlen(word);
-
-	for (size_t i = 0; i + size <= length; i++)
-		if (!memcmp(text + i, word, size) &&
-		    (!i || !is_word_character((unsigned char)text[i - 1])) &&
-		    (i + size == length || !is_word_character((unsigned char)text[i + size])))
-			return true;
-	return false;
-}
-
 static bool is_in_function(const struct vg_hunk *hunk, const char *heading, const char *function)
 {
-	if (has_word(heading, strcspn(heading, "\n"), function))
+	if (vg_has_word(heading, strcspn(heading, "\n"), function))
 		return true;
 	for (size_t i = 0; i < hunk->line_count; i++) {
 		const struct vg_diff_line *line = &hunk->lines[i];
 
-		if (line->length && is_word_character((unsigned char)line->text[0]) &&
-		    has_word(line->text, line->length, function))
+		if (line->length && vg_is_word_character(line->text[0]) &&
+		    vg_has_word(line->text, line->length, function))
 			return true;
 	}
 	return false;

@@ -252,17 +252,14 @@ static struct vg_error *try_all_functions(struct search *search)
 	return NULL;
 }
 
-/* General and local dynamic TLS: the linker rewrites whole sequences of instructions. */
-static bool has_dynamic_tls(const struct vg_listing *listing)
+/* Linkers rewrite the two instructions of an access by descriptor, which need not stand together.
+ */
+static bool has_tls_descriptor(const struct vg_listing *listing)
 {
 	for (size_t i = 0; i < listing->count; i++)
 		for (unsigned r = 0; r < listing->lines[i].reference_count; r++)
-			switch (listing->lines[i].references[r].type) {
-			case R_X86_64_TLSGD:
-			case R_X86_64_TLSLD:
-			case R_X86_64_GOTPC32_TLSDESC:
+			if (listing->lines[i].references[r].type == R_X86_64_GOTPC32_TLSDESC)
 				return true;
-			}
 	return false;
 }
 
@@ -361,13 +358,12 @@ static void explain_failure(struct search *search, bool is_known, struct vg_matc
 	const char *name = search->item->name, *path = search->matcher->target->elf->path;
 
 	match->rule = VG_RULE_MISMATCH;
-	if (has_dynamic_tls(search->listing)) {
+	if (search->matcher->target->is_executable && has_tls_descriptor(search->listing)) {
 		match->rule = VG_RULE_THREAD_LOCAL;
 		match->why = vg_arena_printf(
 			arena,
-			"%s reaches thread-local variables through the dynamic linker (general or "
-			"local dynamic model), which is not supported yet; build the program with "
-			"-ftls-model=initial-exec or as a PIE",
+			"%s reaches thread-local variables by descriptors, which the linker of a "
+			"program rewrites; build it without -mtls-dialect=gnu2",
 			name);
 	} else if (search->found.count > 1) {
 		match->rule = VG_RULE_AMBIGUOUS;

@@ -30,7 +30,8 @@ struct vg_patch; /* common/patch_object.h */
 
 struct vg_pair {
 	const struct vg_unit *unit;
-	struct vg_object *pre, *post, *plain; /* plain may be NULL */
+	const struct vg_defining_unit *defining; /* instead of a unit: see elsewhere, below */
+	struct vg_object *pre, *post, *plain;	 /* plain may be NULL */
 	struct vg_type_table *pre_types, *post_types;
 	struct vg_line_table *pre_lines, *post_lines; /* --explain; the second one is of… */
 	struct vg_object *lined;		      /* …this object, NULL: of post */
@@ -126,7 +127,8 @@ struct vg_patch_build {
 	const struct vg_units *units;
 	struct vg_pair *pairs;
 	size_t pair_count;
-	VG_LIST(struct vg_patch *) earlier; /* applied before this one, in this order */
+	VG_LIST(struct vg_patch *) earlier;  /* applied before this one, in this order */
+	VG_LIST(struct vg_pair *) elsewhere; /* units that the diff does not reach; no post */
 	size_t left_out_count; /* behind the others: units that the target does not hold */
 	VG_LIST(struct vg_change *) changes;
 	VG_LIST(struct vg_piece *) pieces;
@@ -189,6 +191,10 @@ VG_MUST_CHECK struct vg_error *vg_reach_old(struct vg_patch_build *build, struct
 /* reach_symbol.c: by the target's symbol tables. */
 VG_MUST_CHECK struct vg_error *vg_reach_symbol(struct vg_patch_build *build,
 					       const struct vg_item *item, struct vg_reach *reach);
+/* reach_elsewhere.c: by a unit that the diff does not reach. */
+VG_MUST_CHECK struct vg_error *vg_reach_elsewhere(struct vg_patch_build *build,
+						  const struct vg_item *item,
+						  struct vg_reach *reach);
 /* Did the linker leave it out of the target, by all that its symbol table tells? */
 bool vg_is_dropped(const struct vg_patch_build *build, const struct vg_item *item);
 /* Do the symbol tables contradict the address? NULL if not. */

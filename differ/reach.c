@@ -413,6 +413,8 @@ static struct vg_error *reach_undefined(struct vg_patch_build *build, struct vg_
 		VG_TRY(reach_other_unit(build, post, reach, &done));
 	if (!done && !is_reached(reach))
 		VG_TRY(vg_reach_symbol(build, post, reach));
+	if (!done && !is_reached(reach) && !vg_target_dynamic(build->target, post->name))
+		VG_TRY(vg_reach_elsewhere(build, post, reach));
 	if (!done && !is_reached(reach))
 		VG_TRY(reach_elsewhere(build, post, reach));
 	return NULL;

@@ -281,7 +281,7 @@ struct vg_error *vg_safety_find_user(struct vg_patch_build *build, const struct 
 
 	*user = NULL;
 	if (is_exported(build->target, match->address)) {
-		*user = "another module, to which it is exported,";
+		*user = "another module that it is exported to";
 		return NULL;
 	}
 	VG_TRY(find_recompiled(&search, pre));

@@ -93,6 +93,21 @@ VG_MUST_CHECK struct vg_error *vg_units_compile_extra(struct vg_units *units, co
 VG_MUST_CHECK struct vg_error *vg_units_text(const struct vg_units *units,
 					     const struct vg_unit *unit, char **text);
 
+/*
+ * units_defining.c: units of the project that the diff does not reach and that may define a symbol,
+ * compiled as they are. At most `room` of them; they live as long as the units do. None without a
+ * plan at hand.
+ */
+struct vg_defining_unit {
+	const struct vg_compile_command *command;
+	const char *file;	     /* absolute */
+	char *object, *plain_object; /* as pre_object and pre_object_plain of a unit */
+	bool compiled;
+};
+VG_MUST_CHECK struct vg_error *vg_units_defining(const struct vg_units *units, const char *name,
+						 struct vg_defining_unit **found, size_t room,
+						 size_t *count);
+
 /* units_hooks.c: the files of --hooks become units behind the others, all of them new. */
 VG_MUST_CHECK struct vg_error *vg_units_add_hooks(const struct vg_build_request *request,
 						  struct vg_units *units);

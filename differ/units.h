@@ -41,6 +41,8 @@ struct vg_unit_plan {
 	struct vg_shadow pre;  /* the source as it is */
 	struct vg_shadow post; /* the patched source */
 	unsigned extras;
+	struct vg_defining_unit **defining; /* compiled so far */
+	size_t defining_count;
 };
 
 void vg_units_explain(const struct vg_build_request *request, const char *format, ...)
@@ -55,6 +57,8 @@ VG_MUST_CHECK struct vg_error *vg_private_directory(const char *source, char **d
 VG_MUST_CHECK struct vg_error *vg_private_links(char **directory, int *lock);
 void vg_private_directory_keep(const char *directory);
 
+/* units_generated.c: what the build makes from touched files becomes touched too. */
+VG_MUST_CHECK struct vg_error *vg_units_generate(struct vg_unit_plan *plan);
 /* units_reach.c: fills plan->units. */
 VG_MUST_CHECK struct vg_error *vg_units_reach(struct vg_unit_plan *plan);
 /* units_check.c, after the compilation: touched files that no unit read are refused or noted. */
@@ -69,11 +73,17 @@ VG_MUST_CHECK struct vg_error *vg_units_mirror(struct vg_unit_plan *plan);
 VG_MUST_CHECK struct vg_error *vg_units_command_folder(struct vg_unit_plan *plan,
 						       const struct vg_compile_command *command);
 
+/* units_narrow.c: leaves out units that include a touched file and cannot be changed by it. */
+VG_MUST_CHECK struct vg_error *vg_units_narrow(struct vg_unit_plan *plan);
+
 /* units_run.c: runs the compilers. */
 VG_MUST_CHECK struct vg_error *vg_units_run(struct vg_unit_plan *plan);
 
 /* units_lines.c: the patched source once more, under its own line numbers. */
 VG_MUST_CHECK struct vg_error *vg_units_compile_lined(struct vg_unit_plan *plan);
+
+/* units_defining.c */
+void vg_units_defining_clear(struct vg_unit_plan *plan);
 
 /* units_message.c: the first error in a compiler's output as "FILE:LINE: message"; malloc. */
 char *vg_compiler_message(const struct vg_unit_plan *plan, const char *log, const char *directory);

@@ -23,7 +23,12 @@ struct vg_echo_peer {
 	atomic_int connection; /* -1 until QEMU connects */
 	pthread_t thread;
 	atomic_ulong frames, lost, corrupt;
-	uint64_t next; /* number of the frame that comes next */
+	atomic_ulong next; /* number of the frame that comes next */
+	struct {
+		uint64_t number; /* 0: none yet */
+		uint32_t bytes;
+		unsigned char mac[STREAM_MAC_BYTES];
+	} answered[STREAM_WINDOW]; /* the last ones, by number */
 };
 
 static struct vg_error *listen_at(const char *path, int *listener)
@@ -83,31 +88,59 @@ static void check(struct vg_echo_peer *peer, const unsigned char *data, size_t b
 	peer->frames++;
 }
 
-/* The answer goes to the sender and has every byte of its data anew. */
-static bool answer(const struct vg_echo_peer *peer, unsigned char *frame, uint32_t bytes,
-		   struct stream_header header)
+/* In a `stream` netdev each frame comes after its length, 4 bytes in network order. */
+static bool send_answer(const struct vg_echo_peer *peer, const unsigned char *to, uint32_t bytes,
+			const struct stream_header *header)
 {
 	/* locally administered (IEEE 802, section 8.2) */
 	static const unsigned char own_mac[STREAM_MAC_BYTES] = {0x02, 0, 0, 0, 0, 1};
+	static const unsigned char type[2] = {STREAM_ETHERTYPE >> 8, STREAM_ETHERTYPE & 0xff};
+	unsigned char frame[STREAM_FRAME_MAX];
 	uint32_t prefix = htonl(bytes);
 
-	header.kind = STREAM_ANSWER;
-	memcpy(frame, frame + STREAM_MAC_BYTES, STREAM_MAC_BYTES);
+	memcpy(frame, to, STREAM_MAC_BYTES);
 	memcpy(frame + STREAM_MAC_BYTES, own_mac, STREAM_MAC_BYTES);
-	stream_fill(frame + STREAM_ETHER_HEADER, bytes - STREAM_ETHER_HEADER, &header);
+	memcpy(frame + 2 * STREAM_MAC_BYTES, type, sizeof(type));
+	stream_fill(frame + STREAM_ETHER_HEADER, bytes - STREAM_ETHER_HEADER, header);
 	return send_all(peer, &prefix, sizeof(prefix)) && send_all(peer, frame, bytes);
 }
 
-/* In a `stream` netdev each frame comes after its length, 4 bytes in network order. */
-static void *serve(void *argument)
+/* The answer goes to the sender and has every byte of its data anew. */
+static bool answer(struct vg_echo_peer *peer, const unsigned char *frame, uint32_t bytes,
+		   uint64_t number)
 {
-	struct vg_echo_peer *peer = argument;
+	size_t slot = number % STREAM_WINDOW;
+
+	peer->answered[slot].number = number;
+	peer->answered[slot].bytes = bytes;
+	memcpy(peer->answered[slot].mac, frame + STREAM_MAC_BYTES, STREAM_MAC_BYTES);
+	return send_answer(peer, frame + STREAM_MAC_BYTES, bytes,
+			   &(struct stream_header){STREAM_ANSWER, number, 0});
+}
+
+/* What the guest had not yet taken from a QEMU that is gone; it knows which it has. */
+static bool answer_again(const struct vg_echo_peer *peer)
+{
+	uint64_t next = peer->next, first = next > STREAM_WINDOW ? next - STREAM_WINDOW : 1;
+
+	for (uint64_t number = first; number < next; number++) {
+		size_t slot = number % STREAM_WINDOW;
+
+		if (peer->answered[slot].number == number &&
+		    !send_answer(peer, peer->answered[slot].mac, peer->answered[slot].bytes,
+				 &(struct stream_header){STREAM_ANSWER, number, STREAM_AGAIN}))
+			return false;
+	}
+	return true;
+}
+
+static void serve_connection(struct vg_echo_peer *peer)
+{
 	unsigned char frame[MAX_FRAME];
 	struct stream_header header;
 	uint32_t prefix;
 
-	peer->connection = accept4(peer->listener, NULL, NULL, SOCK_CLOEXEC);
-	while (peer->connection >= 0 && receive(peer, &prefix, sizeof(prefix))) {
+	while (receive(peer, &prefix, sizeof(prefix))) {
 		uint32_t bytes = ntohl(prefix);
 
 		if (bytes > sizeof(frame) || !receive(peer, frame, bytes))
@@ -115,8 +148,25 @@ static void *serve(void *argument)
 		if (!is_ours(frame, bytes))
 			continue;
 		check(peer, frame + STREAM_ETHER_HEADER, bytes - STREAM_ETHER_HEADER, &header);
-		if (!answer(peer, frame, bytes, header))
-			break;
+		/* A QEMU that ends takes no more answers, but its last requests count. */
+		(void)answer(peer, frame, bytes, header.number);
+	}
+}
+
+/* One QEMU after the other: the next is served when the one before has closed its end. */
+static void *serve(void *argument)
+{
+	struct vg_echo_peer *peer = argument;
+	int connection;
+
+	while ((connection = accept4(peer->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		int before = peer->connection;
+
+		peer->connection = connection;
+		if (before >= 0)
+			close(before);
+		if (answer_again(peer))
+			serve_connection(peer);
 	}
 	return NULL;
 }
@@ -147,6 +197,14 @@ struct vg_error *vg_echo_peer_start(const char *path, struct vg_echo_peer **out)
 struct vg_echo_counts vg_echo_peer_counts(const struct vg_echo_peer *peer)
 {
 	return (struct vg_echo_counts){peer->frames, peer->lost, peer->corrupt};
+}
+
+void vg_echo_peer_restart(struct vg_echo_peer *peer)
+{
+	peer->frames = 0;
+	peer->lost = 0;
+	peer->corrupt = 0;
+	peer->next = 1;
 }
 
 void vg_echo_peer_stop(struct vg_echo_peer *peer)

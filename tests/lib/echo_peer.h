@@ -2,6 +2,10 @@
 /*
  * The other end of a QEMU guest's network: `-netdev stream` on a unix socket. A thread checks every
  * byte of each frame of tests/qemu/guest/stream.h that the guest sends, and sends its answer back.
+ *
+ * A guest may move to another QEMU: that one connects too, and is served as soon as the first has
+ * closed its end. It gets the last answers once more, marked STREAM_AGAIN, since the first may have
+ * taken some with it.
  */
 #ifndef TESTS_LIB_ECHO_PEER_H
 #define TESTS_LIB_ECHO_PEER_H
@@ -21,6 +25,11 @@ struct vg_echo_counts {
 /* Listens on the socket; QEMU connects to it. */
 struct vg_error *vg_echo_peer_start(const char *path, struct vg_echo_peer **out) VG_MUST_CHECK;
 struct vg_echo_counts vg_echo_peer_counts(const struct vg_echo_peer *peer);
+/*
+ * Forgets all that was counted: the guest has gone back to a state before its first frame. Nothing
+ * may be on its way.
+ */
+void vg_echo_peer_restart(struct vg_echo_peer *peer);
 /* NULL is allowed. */
 void vg_echo_peer_stop(struct vg_echo_peer *peer);
 

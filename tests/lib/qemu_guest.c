@@ -16,16 +16,18 @@
 #include "tests/lib/qemu_disk.h"
 #include "tests/lib/suite.h"
 
-#define WORDS_MAX 64
+#define WORDS_MAX 128
 #define REPORT_MS 200 /* between two questions for the counters */
 
 struct vg_qemu {
 	struct vg_process *process;
 	struct vg_qmp *qmp;
 	struct vg_echo_peer *peer;
-	size_t asked;	 /* where in the guest's output the last command was sent */
-	uint64_t sum;	 /* of the disk's blocks, as the guest gave it */
-	char folder[64]; /* below /tmp: the path of a unix socket is short */
+	bool is_guest_elsewhere; /* peer, folder of the network and disk are another one's */
+	size_t asked;		 /* where in the guest's output the last command was sent */
+	uint64_t sum;		 /* of the disk's blocks, as the guest gave it */
+	char folder[64];	 /* below /tmp: the path of a unix socket is short */
+	char network[80];
 	char disk[PATH_MAX];
 };
 
@@ -111,20 +113,26 @@ add_made(struct command *command, const char *option, const char *format, ...)
 	add(command, option, value ? value : "");
 }
 
-static void add_machine(struct command *command)
+static void add_machine(struct command *command, const struct vg_qemu_options *options)
 {
 	add(command, "-M", "pc");
 	add(command, "-accel", "tcg,thread=multi");
-	add(command, "-cpu", "qemu64");
+	add(command, "-cpu", options->cpu ? options->cpu : "qemu64");
 	add(command, "-smp", "2");
 	add(command, "-m", "128");
 	add(command, "-nodefaults", "-no-user-config");
 	add(command, "-display", "none");
 	add(command, "-serial", "stdio");
+	if (options->firmware) {
+		add(command, "-bios", options->firmware);
+		return;
+	}
 	add_made(command, "-kernel", "%s", guest_file("vmlinuz"));
 	add_made(command, "-initrd", "%s", guest_file("initrd"));
 	/* A host that is busy delays the timer so long that the kernel would take it for broken. */
-	add(command, "-append", "console=ttyS0 quiet mitigations=off nokaslr no_timer_check");
+	add_made(command, "-append",
+		 "console=ttyS0 quiet mitigations=off nokaslr no_timer_check %s",
+		 options->append ? options->append : "");
 }
 
 static void add_devices(struct command *command, const struct vg_qemu *qemu)
@@ -133,11 +141,11 @@ static void add_devices(struct command *command, const struct vg_qemu *qemu)
 	add_made(command, "-drive", "if=none,id=disk,format=qcow2,cache=none,aio=threads,file=%s",
 		 qemu->disk);
 	add(command, "-device", "virtio-blk-pci,id=blk,drive=disk,iothread=io0");
-	add_made(command, "-netdev",
-		 "stream,id=net,server=off,addr.type=unix,addr.path=%s/net.sock", qemu->folder);
+	add_made(command, "-netdev", "stream,id=net,server=off,addr.type=unix,addr.path=%s",
+		 qemu->network);
 	add(command, "-device", "virtio-net-pci,netdev=net,romfile=");
 	add(command, "-device", "piix3-usb-uhci,id=usb");
-	add(command, "-device", "usb-tablet,bus=usb.0");
+	add(command, "-device", "usb-tablet,bus=usb.0,port=1");
 	add_made(command, "-qmp", "unix:%s/qmp.sock,server=on,wait=off", qemu->folder);
 }
 
@@ -147,8 +155,16 @@ static void fill_command(struct command *command, const struct vg_qemu *qemu,
 	add(command, options->program ? options->program : vg_qemu_program(), NULL);
 	add_made(command, "-L", "%s/usr/share/qemu", vg_qemu_tree());
 	add_made(command, "-L", "%s/usr/share/seabios", vg_qemu_tree());
-	add_machine(command);
+	add_machine(command, options);
 	add_devices(command, qemu);
+	if (options->incoming)
+		add_made(command, "-incoming", "unix:%s/incoming.sock", qemu->folder);
+	if (options->qtest)
+		add_made(command, "-qtest", "unix:%s/qtest.sock,server=on,wait=off", qemu->folder);
+	if (options->qtest)
+		add(command, "-qtest-log", "none");
+	for (const char *const *word = options->extra; word && *word; word++)
+		add(command, *word, NULL);
 	if (options->sandbox)
 		add(command, "-sandbox",
 		    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
@@ -156,37 +172,64 @@ static void fill_command(struct command *command, const struct vg_qemu *qemu,
 
 /* ---- start and stop */
 
-static struct vg_error *make_files(struct vg_qemu *qemu)
+static struct vg_error *make_folder(struct vg_qemu *qemu)
 {
-	char socket[PATH_MAX];
-
 	strcpy(qemu->folder, "/tmp/vgraft-qemu.XXXXXX");
-	if (!mkdtemp(qemu->folder)) {
-		qemu->folder[0] = '\0';
-		return vg_error_errno(VG_FAILED, errno, "cannot make a folder below /tmp");
-	}
-	snprintf(qemu->disk, sizeof(qemu->disk), "%s/disk.qcow2", qemu->folder);
-	VG_TRY(vg_qemu_disk_make(qemu->disk));
-	snprintf(socket, sizeof(socket), "%s/net.sock", qemu->folder);
-	return vg_echo_peer_start(socket, &qemu->peer);
+	if (mkdtemp(qemu->folder))
+		return NULL;
+	qemu->folder[0] = '\0';
+	return vg_error_errno(VG_FAILED, errno, "cannot make a folder below /tmp");
 }
 
-static struct vg_error *start(struct vg_qemu *qemu, const struct vg_qemu_options *options)
+static struct vg_error *make_files(struct vg_qemu *qemu)
+{
+	VG_TRY(make_folder(qemu));
+	snprintf(qemu->disk, sizeof(qemu->disk), "%s/disk.qcow2", qemu->folder);
+	snprintf(qemu->network, sizeof(qemu->network), "%s/net.sock", qemu->folder);
+	VG_TRY(vg_qemu_disk_make(qemu->disk));
+	return vg_echo_peer_start(qemu->network, &qemu->peer);
+}
+
+/* What the guest leaves where it is when it goes to another QEMU. */
+static struct vg_error *share_files(struct vg_qemu *qemu, const struct vg_qemu *from)
+{
+	qemu->is_guest_elsewhere = true;
+	qemu->peer = from->peer;
+	qemu->sum = from->sum;
+	memcpy(qemu->disk, from->disk, sizeof(qemu->disk));
+	memcpy(qemu->network, from->network, sizeof(qemu->network));
+	return make_folder(qemu);
+}
+
+static struct vg_error *start_program(struct vg_qemu *qemu, const struct vg_qemu_options *options)
 {
 	struct command command = {.count = 0};
-	char socket[PATH_MAX];
 
-	VG_TRY(make_files(qemu));
 	fill_command(&command, qemu, options);
 
 	struct vg_error *error = vg_process_start(command.words, &qemu->process);
 
 	command_clear(&command);
-	VG_TRY(error);
-	VG_TRY(vg_qemu_await(qemu, "vg-ready", NULL));
+	return error;
+}
+
+static struct vg_error *open_monitor(struct vg_qemu *qemu)
+{
+	char socket[PATH_MAX];
+
 	snprintf(socket, sizeof(socket), "%s/qmp.sock", qemu->folder);
-	VG_TRY(vg_qmp_open(socket, &qemu->qmp));
-	return vg_qmp_keep_asking(qemu->qmp);
+	return vg_qmp_open(socket, &qemu->qmp);
+}
+
+static struct vg_error *start(struct vg_qemu *qemu, const struct vg_qemu_options *options)
+{
+	VG_TRY(options->incoming ? share_files(qemu, options->incoming) : make_files(qemu));
+	VG_TRY(start_program(qemu, options));
+	if (options->incoming || options->firmware)
+		return open_monitor(qemu);
+	VG_TRY(vg_qemu_await(qemu, "vg-ready", NULL));
+	VG_TRY(open_monitor(qemu));
+	return options->leaves ? NULL : vg_qmp_keep_asking(qemu->qmp);
 }
 
 struct vg_error *vg_qemu_start(const struct vg_qemu_options *options, struct vg_qemu **out)
@@ -206,7 +249,8 @@ void vg_qemu_stop(struct vg_qemu *qemu)
 		return;
 	vg_process_free(qemu->process); /* first: it is what the others wait for */
 	vg_qmp_close(qemu->qmp);
-	vg_echo_peer_stop(qemu->peer);
+	if (!qemu->is_guest_elsewhere)
+		vg_echo_peer_stop(qemu->peer);
 	if (qemu->folder[0]) {
 		const char *const remove[] = {"rm", "-rf", "--", qemu->folder, NULL};
 
@@ -228,6 +272,11 @@ struct vg_qmp *vg_qemu_qmp(const struct vg_qemu *qemu)
 struct vg_process *vg_qemu_process(const struct vg_qemu *qemu)
 {
 	return qemu->process;
+}
+
+struct vg_echo_peer *vg_qemu_peer(const struct vg_qemu *qemu)
+{
+	return qemu->peer;
 }
 
 const char *vg_qemu_folder(const struct vg_qemu *qemu)

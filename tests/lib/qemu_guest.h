@@ -23,9 +23,20 @@
 #include "tests/lib/process.h"
 #include "tests/lib/qmp.h"
 
+struct vg_qemu;
+
 struct vg_qemu_options {
-	const char *program; /* NULL: the one of the unpacked package */
-	bool sandbox;	     /* -sandbox on, with every deny option */
+	const char *program;	  /* NULL: the one of the unpacked package */
+	bool sandbox;		  /* -sandbox on, with every deny option */
+	const char *cpu;	  /* NULL: qemu64 */
+	const char *append;	  /* more for the kernel's command line; NULL: nothing */
+	const char *const *extra; /* more words for QEMU, ending in NULL; NULL: none */
+	/* Runs this instead of a kernel: there is no guest to talk to, nor a thread that asks. */
+	const char *firmware;
+	bool qtest;  /* with a socket qtest.sock in the folder */
+	bool leaves; /* The guest will be migrated away: no thread asks whether it runs. */
+	/* Waits for the guest of that QEMU, which must live longer (tests/lib/qemu_migrate.h). */
+	const struct vg_qemu *incoming;
 };
 
 /* What the guest has counted; disk and network together but for `disk` and `net`. */
@@ -33,8 +44,6 @@ struct vg_qemu_counts {
 	uint64_t disk, net; /* requests verified */
 	uint64_t flushes, lost, corrupt;
 };
-
-struct vg_qemu;
 
 /* The package's tree, and the program in it (absolute). */
 const char *vg_qemu_tree(void);
@@ -52,6 +61,8 @@ void vg_qemu_stop(struct vg_qemu *qemu); /* kills what still runs; NULL is allow
 pid_t vg_qemu_pid(const struct vg_qemu *qemu);
 struct vg_qmp *vg_qemu_qmp(const struct vg_qemu *qemu);
 struct vg_process *vg_qemu_process(const struct vg_qemu *qemu);
+/* The other end of its network. */
+struct vg_echo_peer *vg_qemu_peer(const struct vg_qemu *qemu);
 const char *vg_qemu_folder(const struct vg_qemu *qemu); /* its own, removed with it */
 
 /*

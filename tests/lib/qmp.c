@@ -9,15 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "tests/lib/process.h"
+#include "tests/lib/unix_socket.h"
 
-#define LOOK_US 5000 /* how often a socket that is not there yet is looked for */
+#define LOOK_US 5000 /* how often it is looked whether an answer came */
 #define ASK_US	2000 /* between two questions, so that others have their turn */
 
 struct vg_qmp {
@@ -29,26 +28,6 @@ struct vg_qmp {
 	atomic_ulong answers;
 	_Atomic(struct vg_error *) wrong; /* the first wrong answer */
 };
-
-static struct vg_error *connect_to(const char *path, int *fd)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = VG_HANG_SECONDS};
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return vg_error_new(VG_FAILED, "the path of the socket %s is too long", path);
-	strcpy(address.sun_path, path);
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0)
-		return vg_error_errno(VG_FAILED, errno, "cannot make a socket");
-	for (long waited = 0; connect(*fd, (struct sockaddr *)&address, sizeof(address)) != 0;
-	     waited += LOOK_US) {
-		if (waited > VG_HANG_SECONDS * 1000000L)
-			return vg_error_errno(VG_FAILED, errno, "cannot connect to %s", path);
-		usleep(LOOK_US);
-	}
-	return NULL;
-}
 
 static struct vg_error *read_line(struct vg_qmp *qmp, json_t **object)
 {
@@ -124,7 +103,7 @@ struct vg_error *vg_qmp_open(const char *path, struct vg_qmp **out)
 	_cleanup_(vg_cleanup_close) int fd = -1;
 	json_t *greeting = NULL;
 
-	VG_TRY(connect_to(path, &fd));
+	VG_TRY(vg_unix_connect(path, &fd));
 
 	struct vg_qmp *qmp = calloc(1, sizeof(*qmp));
 	FILE *stream = fdopen(fd, "r");

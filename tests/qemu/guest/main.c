@@ -9,6 +9,11 @@
  *   transfer   a well-formed transfer on the same controller: `vg-transfer done`
  *   read       one read of the disk, outside the streams: `vg-read done`
  *   stop       the streams come to their end, all is flushed: counters, then `vg-stopped sum=…`
+ *   fault      `vg-fault address=…`: not canonical, accessed many times
+ *   insert     `vg-insert done` or `vg-insert faulted`: VINSERTF128 at the end of a page
+ *   rewrite    `vg-rewrite done`: code that changes itself has run
+ *   restart    `vg-restart done`: the second processor was off
+ *   smi        `vg-smi done`: the firmware's system management handler has run
  *   off        powers the machine off
  */
 #include <errno.h>
@@ -130,9 +135,17 @@ static void obey(const char *word)
 		const char *word;
 		void (*act)(void);
 	} commands[] = {
-		{"start", begin},	   {"report", report},
-		{"exploit", uhci_exploit}, {"transfer", uhci_transfer},
-		{"read", disk_read_one},   {"stop", end},
+		{"start", begin},
+		{"report", report},
+		{"exploit", uhci_exploit},
+		{"transfer", uhci_transfer},
+		{"read", disk_read_one},
+		{"stop", end},
+		{"fault", processor_fault},
+		{"insert", processor_insert},
+		{"rewrite", processor_rewrite},
+		{"restart", processor_restart},
+		{"smi", processor_smi},
 		{"off", power_off},
 	};
 

@@ -18,7 +18,6 @@
 #include "tests/qemu/guest/stream.h"
 
 #define INTERFACE    "eth0"
-#define WINDOW	     8
 #define LOST_SECONDS 60 /* an answer that takes longer never comes */
 
 static struct {
@@ -68,24 +67,33 @@ static void send_frame(uint64_t number, uint64_t *random)
 		stream.counters->corrupt++;
 }
 
+/* Every byte right, and an answer. */
+static bool read_answer(const unsigned char *frame, ssize_t got, struct stream_header *found)
+{
+	if (got < STREAM_FRAME_MIN ||
+	    !stream_is_whole(frame + STREAM_ETHER_HEADER, (size_t)got - STREAM_ETHER_HEADER))
+		return false;
+	memcpy(found, frame + STREAM_ETHER_HEADER, sizeof(*found));
+	return found->kind == STREAM_ANSWER;
+}
+
 /* False if no more answers come. */
 static bool take_answer(uint64_t expected)
 {
 	unsigned char frame[STREAM_FRAME_MAX + 1];
 	struct stream_header found;
-	ssize_t got = recv(stream.socket, frame, sizeof(frame), 0);
+	ssize_t got;
+	bool whole;
 
-	if (got < 0) {
-		stream.counters->lost++;
-		return false;
-	}
-	if (got < STREAM_FRAME_MIN ||
-	    !stream_is_whole(frame + STREAM_ETHER_HEADER, (size_t)got - STREAM_ETHER_HEADER)) {
-		stream.counters->corrupt++;
-		return true;
-	}
-	memcpy(&found, frame + STREAM_ETHER_HEADER, sizeof(found));
-	if (found.kind != STREAM_ANSWER || found.number < expected)
+	do {
+		got = recv(stream.socket, frame, sizeof(frame), 0);
+		if (got < 0) {
+			stream.counters->lost++;
+			return false;
+		}
+		whole = read_answer(frame, got, &found);
+	} while (whole && found.number < expected && found.sequence == STREAM_AGAIN);
+	if (!whole || found.number < expected)
 		stream.counters->corrupt++;
 	else if (found.number > expected)
 		stream.counters->lost++;
@@ -100,7 +108,7 @@ static void *run(void *argument)
 
 	(void)argument;
 	while (!*stream.stop || answered < sent) {
-		while (!*stream.stop && sent - answered < WINDOW)
+		while (!*stream.stop && sent - answered < STREAM_WINDOW)
 			send_frame(++sent, &random);
 		if (answered < sent && !take_answer(++answered))
 			break;

@@ -26,6 +26,8 @@
 #define STREAM_ETHER_HEADER (2 * STREAM_MAC_BYTES + 2)
 #define STREAM_FRAME_MIN    64
 #define STREAM_FRAME_MAX    1514
+#define STREAM_WINDOW	    8 /* requests on their way without an answer */
+#define STREAM_AGAIN	    1 /* the `sequence` of an answer that may have come before */
 
 enum stream_kind {
 	STREAM_BLOCK = 1,
@@ -36,7 +38,7 @@ enum stream_kind {
 struct stream_header {
 	uint64_t kind;
 	uint64_t number;   /* of the block; of the frame, from 1 */
-	uint64_t sequence; /* how often the block was written; 0 in a frame */
+	uint64_t sequence; /* how often the block was written; in a frame 0 or STREAM_AGAIN */
 };
 
 /* xorshift64* (Vigna 2014). The state is never 0. */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What a program in the guest sees, or has run. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "tests/lib/qemu_migrate.h"
+#include "tests/qemu/effects/effects.h"
+
+/* CR2 of the processors, as the monitor shows them. */
+struct vg_error *effect_canonical_fault(struct effect_stage *stage, bool *fixed)
+{
+	_cleanup_free_ char *line = NULL, *registers = NULL;
+	char shown[32];
+
+	VG_TRY(vg_qemu_command(stage->qemu, "fault", "vg-fault", &line));
+	VG_TRY(vg_qemu_human(stage->qemu, "info registers -a", &registers));
+	if (!strstr(registers, "CR2="))
+		return vg_error_new(VG_FAILED, "the monitor shows no registers: %s", registers);
+	snprintf(shown, sizeof(shown), "CR2=%s", strchr(line, '=') + 1);
+	*fixed = strstr(registers, shown) == NULL;
+	return NULL;
+}
+
+struct vg_error *effect_avx_insert(struct effect_stage *stage, bool *fixed)
+{
+	_cleanup_free_ char *line = NULL;
+
+	VG_TRY(vg_qemu_command(stage->qemu, "insert", "vg-insert", &line));
+	*fixed = strcmp(line, "vg-insert done") == 0;
+	return NULL;
+}
+
+struct vg_error *effect_run_rewrite(struct effect_stage *stage, bool *fixed)
+{
+	(void)fixed;
+	return vg_qemu_command(stage->qemu, "rewrite", "vg-rewrite done", NULL);
+}
+
+struct vg_error *effect_run_restart(struct effect_stage *stage, bool *fixed)
+{
+	(void)fixed;
+	return vg_qemu_command(stage->qemu, "restart", "vg-restart done", NULL);
+}
+
+struct vg_error *effect_run_smi(struct effect_stage *stage, bool *fixed)
+{
+	(void)fixed;
+	return vg_qemu_command(stage->qemu, "smi", "vg-smi done", NULL);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each fix of patches/qemu in the running QEMU: what it is for shows, from outside, with it and not
+ * without it. Then all of them together.
+ */
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "tests/lib/code_pages.h"
+#include "tests/lib/guest.h"
+#include "tests/lib/qemu_patch.h"
+#include "tests/lib/suite.h"
+#include "tests/qemu/effects/effects.h"
+
+#define BETWEEN_STEPS 20 /* requests of each stream */
+
+struct row {
+	const char *folder;
+	effect_function *show;
+	const char *assertion; /* what QEMU ends with where the fix is missing; NULL: it goes on */
+	bool runs;	       /* all that can be shown is that the new code runs */
+};
+
+static const struct row rows[] = {
+	{"patches/qemu/CVE-2025-12464", effect_loopback_padding, NULL, false},
+	{"patches/qemu/usb-net-address", effect_usb_net_address, NULL, false},
+	{"patches/qemu/x509-key-usage", effect_x509_key_usage, NULL, false},
+	{"patches/qemu/drive-context", effect_drive_context, "bdrv_replace_child_noperm: Assertion",
+	 false},
+	{"patches/qemu/canonical-fault-cr2", effect_canonical_fault, NULL, false},
+	{"patches/qemu/avx-insert-operand", effect_avx_insert, NULL, false},
+	{"patches/qemu/e1000e-delayed-causes", effect_e1000e_delayed_causes, "delayed_causes == 0",
+	 false},
+	{"patches/qemu/e1000e-receive", effect_e1000e_receive, "MAX_PS_BUFFERS", false},
+	{"patches/qemu/ohci-setup-endpoint", effect_ohci_exploit, "usb_ep_get: Assertion", false},
+	{"patches/qemu/tb-self-link", effect_run_rewrite, NULL, true},
+	{"patches/qemu/sipi-in-smm", effect_run_restart, NULL, true},
+	{"patches/qemu/smm-debug-registers", effect_run_smi, NULL, true},
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static bool is_there(const struct row *row)
+{
+	char manifest[PATH_MAX];
+
+	snprintf(manifest, sizeof(manifest), "%s/manifest", row->folder);
+	return access(manifest, R_OK) == 0;
+}
+
+static void expect_effect(struct effect_stage *stage, const struct row *row, bool fixed)
+{
+	bool found = !fixed;
+
+	vg_must(row->show(stage, &found));
+	ck_assert_msg(found == fixed, "%s %s", row->folder,
+		      found ? "shows before it is there" : "does not show");
+}
+
+/* The new code runs when it is asked for, and not before. */
+static void expect_run(struct effect_stage *stage, const struct row *row)
+{
+	pid_t pid = vg_qemu_pid(stage->qemu);
+	unsigned long touched;
+	bool unused;
+
+	vg_must(vg_code_pages_forget(pid));
+	vg_must(row->show(stage, &unused));
+	vg_must(vg_code_pages_touched(pid, &touched));
+	ck_assert_msg(touched > 0, "the code of %s has not run", row->folder);
+}
+
+static void prove(struct effect_stage *stage, const struct row *row)
+{
+	struct vg_qemu_patch patch;
+	bool differs = !row->assertion && !row->runs;
+
+	fprintf(stderr, "%s\n", row->folder);
+	vg_must(vg_qemu_patch_build(row->folder, &patch));
+	if (differs)
+		expect_effect(stage, row, false);
+	vg_must(vg_qemu_patch_apply(&patch, stage->qemu, NULL));
+	if (row->runs)
+		expect_run(stage, row);
+	else
+		expect_effect(stage, row, true);
+	vg_must(vg_qemu_wait_verified(stage->qemu, BETWEEN_STEPS));
+	vg_must(vg_qemu_patch_revert(&patch, stage->qemu, NULL));
+	if (differs)
+		expect_effect(stage, row, false);
+}
+
+START_TEST(each_fix_shows_in_the_running_qemu)
+{
+	_cleanup_stage_ struct effect_stage stage = {0};
+	struct vg_qemu_counts counts;
+
+	vg_qemu_need(__func__);
+	vg_must(effect_stage_boot(&stage));
+	vg_must(vg_qemu_start_streams(stage.qemu));
+	for (size_t i = 0; i < ROWS; i++)
+		if (is_there(&rows[i]))
+			prove(&stage, &rows[i]);
+	vg_must(vg_qmp_wait_answers(vg_qemu_qmp(stage.qemu), 10));
+	vg_must(vg_qemu_end_streams(stage.qemu, &counts));
+	vg_must(vg_qemu_power_off(stage.qemu));
+	vg_must(vg_qemu_check_disk(stage.qemu));
+}
+END_TEST
+
+static void expect_end(struct effect_stage *stage, const struct row *row)
+{
+	struct vg_process *process = vg_qemu_process(stage->qemu);
+
+	expect_effect(stage, row, false);
+	vg_must(vg_process_wait_end(process));
+	ck_assert_msg(vg_process_exit_code(process) == 128 + 6 &&
+			      strstr(process->messages.text, row->assertion),
+		      "%s: QEMU ended with %d: %s", row->folder, vg_process_exit_code(process),
+		      process->messages.text);
+}
+
+/* Ends QEMU without the fix; not with it; and again when it was taken out. */
+START_TEST(what_ends_qemu_ends_it_before_the_fix_and_after_it_was_taken_out)
+{
+	const struct row *row = &rows[_i];
+	_cleanup_stage_ struct effect_stage unpatched = {0}, stage = {0};
+	struct vg_qemu_patch patch;
+
+	vg_qemu_need(__func__);
+	if (!row->assertion || !is_there(row))
+		return;
+	vg_must(vg_qemu_patch_build(row->folder, &patch));
+	vg_must(effect_stage_without_guest(&unpatched));
+	expect_end(&unpatched, row);
+	vg_must(effect_stage_without_guest(&stage));
+	vg_must(vg_qemu_patch_apply(&patch, stage.qemu, NULL));
+	expect_effect(&stage, row, true);
+	vg_must(vg_qemu_patch_revert(&patch, stage.qemu, NULL));
+	expect_end(&stage, row);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("qemu proof");
+	TCase *tests = tcase_create("proof");
+
+	tcase_set_timeout(tests, 15 * VG_HANG_SECONDS);
+	tcase_add_test(tests, each_fix_shows_in_the_running_qemu);
+	tcase_add_loop_test(tests, what_ends_qemu_ends_it_before_the_fix_and_after_it_was_taken_out,
+			    0, (int)ROWS);
+	suite_add_tcase(suite, tests);
+	return vg_suite_run(suite);
+}
