@@ -112,7 +112,7 @@ check-san-run: all $(UNIT) $(LIVE)
 	@VGRAFT_BUILD=$(B) tests/run $(UNIT) $(LIVE)
 
 .PHONY: bench bench-run
-bench: deps
+bench: deps-qemu
 	@$(MAKE) --no-print-directory bench-run
 bench-run: all $(BENCH) $(BENCH_PROGRAMS)
 	@for program in $(BENCH) ; do VGRAFT_BUILD=$(B) $$program || exit 1; done

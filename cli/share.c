@@ -10,9 +10,9 @@
 static const struct {
 	const char *key, *words;
 } methods[] = {
-	[VG_MATCHED_BY_NAME] = {"by_name", "by the symbol table"},
-	[VG_MATCHED_BY_OBJECT] = {"by_object", "by the place of the whole object"},
-	[VG_MATCHED_BY_CODE] = {"by_code", "by their own code"},
+	[VG_MATCHED_BY_NAME] = {"by_name", "  by the symbol table"},
+	[VG_MATCHED_BY_OBJECT] = {"by_object", "  by the place of the whole object"},
+	[VG_MATCHED_BY_CODE] = {"by_code", "  by their own code"},
 };
 
 static double percent(size_t part, size_t all)
@@ -33,12 +33,13 @@ static void print_share(const struct vg_share_options *options, const struct vg_
 	printf("%s, build-id %s, against %zu objects:\n", options->target, share->build_id,
 	       share->objects);
 	print_count(share, "functions", &share->all);
-	print_count(share, "unique", &share->unique);
+	print_count(share, "unique", &share->in[VG_SHARE_UNIQUE]);
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		print_count(share, methods[i].words, &share->by[i]);
-	print_count(share, "ambiguous", &share->ambiguous);
-	print_count(share, "contested", &share->contested);
-	print_count(share, "unknown", &share->unknown);
+	print_count(share, "  with their own object alone", &share->alone);
+	print_count(share, "ambiguous", &share->in[VG_SHARE_AMBIGUOUS]);
+	print_count(share, "contested", &share->in[VG_SHARE_CONTESTED]);
+	print_count(share, "unknown", &share->in[VG_SHARE_UNKNOWN]);
 }
 
 static void set_count(json_t *object, const char *key, const struct vg_share_count *count)
@@ -58,12 +59,13 @@ static json_t *json_share(const struct vg_share_options *options, const struct v
 	json_object_set_new(object, "build_id", vg_json_text(share->build_id));
 	json_object_set_new(object, "objects", json_integer((json_int_t)share->objects));
 	set_count(object, "all", &share->all);
-	set_count(object, "unique", &share->unique);
+	set_count(object, "unique", &share->in[VG_SHARE_UNIQUE]);
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		set_count(object, methods[i].key, &share->by[i]);
-	set_count(object, "ambiguous", &share->ambiguous);
-	set_count(object, "contested", &share->contested);
-	set_count(object, "unknown", &share->unknown);
+	set_count(object, "alone", &share->alone);
+	set_count(object, "ambiguous", &share->in[VG_SHARE_AMBIGUOUS]);
+	set_count(object, "contested", &share->in[VG_SHARE_CONTESTED]);
+	set_count(object, "unknown", &share->in[VG_SHARE_UNKNOWN]);
 	return object;
 }
 

@@ -142,6 +142,14 @@ void vg_elf_close(struct vg_elf *elf)
 	free(elf);
 }
 
+void vg_elf_release_fd(struct vg_elf *elf)
+{
+	if (elf->fd < 0 || elf_cntl(elf->elf, ELF_C_FDREAD))
+		return;
+	close(elf->fd);
+	elf->fd = -1;
+}
+
 bool vg_elf_is_pie_or_shared(const struct vg_elf *elf)
 {
 	return elf->header.e_type == ET_DYN;

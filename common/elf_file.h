@@ -32,6 +32,11 @@ VG_MUST_CHECK struct vg_error *vg_elf_open(const char *path, struct vg_elf **elf
 /* Takes over `fd`, also on failure. `path` is for errors only. */
 VG_MUST_CHECK struct vg_error *vg_elf_open_fd(int fd, const char *path, struct vg_elf **elf);
 void vg_elf_close(struct vg_elf *elf); /* NULL is allowed */
+/*
+ * Keeps the file without a descriptor, for those who hold many: vg_elf_read() does not work any
+ * more, all that libelf does goes on.
+ */
+void vg_elf_release_fd(struct vg_elf *elf);
 static inline void vg_elf_cleanup(struct vg_elf **elf)
 {
 	vg_elf_close(*elf);

@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "differ/patch_build.h"
+#include "differ/tls_call.h"
 
 /* One reference of a piece: where it stands and what it wants. */
 struct use {
@@ -62,6 +63,11 @@ static struct vg_fix to_import(uint8_t type, const struct vg_reach *reach, int64
 {
 	return (struct vg_fix){
 		.type = type, .kind = VG_SPOT_IMPORT, .import = reach->import, .addend = addend};
+}
+
+static struct vg_fix to_thread(uint8_t type, const struct use *use, const struct vg_reach *reach)
+{
+	return (struct vg_fix){.type = type, .addend = reach->tpoff + use->offset};
 }
 
 static int64_t pc_addend(const struct use *use)
@@ -204,8 +210,7 @@ static struct vg_error *fix_thread_local(struct vg_patch_build *build, const str
 		return fix_slot(build, use, reach);
 	return add_fix(
 		build, use,
-		(struct vg_fix){.type = use->type == R_X86_64_TPOFF64 ? VGP_TPOFF64 : VGP_TPOFF32,
-				.addend = reach->tpoff + use->offset});
+		to_thread(use->type == R_X86_64_TPOFF64 ? VGP_TPOFF64 : VGP_TPOFF32, use, reach));
 }
 
 static struct vg_error *refuse_tls(const struct vg_patch_build *build, const struct use *use)
@@ -218,22 +223,83 @@ static struct vg_error *refuse_tls(const struct vg_patch_build *build, const str
 }
 
 /* Two GOT words that the target has: nothing can be added for the dynamic linker to fill. */
-static struct vg_error *fix_tls_pair(struct vg_patch_build *build, const struct use *use,
-				     const struct vg_reach *reach)
+static uint64_t find_tls_pair(const struct vg_patch_build *build, const struct use *use,
+			      const struct vg_reach *reach)
 {
 	uint64_t pair = 0;
 
 	if (use->type == R_X86_64_TLSLD)
-		pair = vg_target_tls_pair(build->target, NULL, 0);
-	else if (reach->has_tls_pair)
-		pair = reach->tls_pair;
-	else if (!vg_item_is_local(use->item))
+		return vg_target_tls_pair(build->target, NULL, 0);
+	if (reach->has_tls_pair)
+		return reach->tls_pair;
+	if (!vg_item_is_local(use->item))
 		pair = vg_target_tls_pair(build->target, use->item->name, 0);
-	if (!pair && use->type == R_X86_64_TLSGD && reach->has_dtpoff)
+	if (!pair && reach->has_dtpoff)
 		pair = vg_target_tls_pair(build->target, NULL, (uint64_t)reach->dtpoff);
-	if (!pair)
-		return refuse_tls(build, use);
-	return add_fix(build, use, to_module(VGP_PC32, pair, -use->distance));
+	return pair;
+}
+
+/*
+ * In an executable the module's block is at a fixed distance from the thread pointer; its linker
+ * left no words for local dynamic calls because it had rewritten them all.
+ */
+static bool counts_from_thread_pointer(const struct vg_patch_build *build)
+{
+	return build->target->is_executable && !vg_target_tls_pair(build->target, NULL, 0);
+}
+
+/* As the target's linker did it: see tls_call.h. */
+static struct vg_error *relax_tls_call(struct vg_patch_build *build, const struct use *use,
+				       const struct vg_reach *reach)
+{
+	uint32_t start = (uint32_t)use->line->instruction.address;
+	struct use field = *use;
+	uint8_t *code = use->piece->bytes + start;
+	unsigned bytes = use->line->tls_bytes;
+
+	field.field = start + VG_TLS_FIELD;
+	if (use->type == R_X86_64_TLSLD) {
+		vg_tls_write(code, bytes, VG_TLS_BLOCK);
+		return NULL;
+	}
+	if (reach->has_tpoff) {
+		vg_tls_write(code, bytes, VG_TLS_LOCAL_EXEC);
+		return add_fix(build, &field, to_thread(VGP_TPOFF32, use, reach));
+	}
+	vg_tls_write(code, bytes, VG_TLS_INITIAL_EXEC);
+	return add_fix(build, &field, to_module(VGP_PC32, reach->slot, -4));
+}
+
+static bool can_relax_tls_call(const struct vg_patch_build *build, const struct use *use,
+			       const struct vg_reach *reach)
+{
+	if (!build->target->is_executable || !use->line || !use->line->tls_bytes)
+		return false;
+	if (use->type == R_X86_64_TLSLD)
+		return counts_from_thread_pointer(build);
+	return (reach->has_tpoff || reach->has_slot) && !use->offset;
+}
+
+static struct vg_error *fix_tls_pair(struct vg_patch_build *build, const struct use *use,
+				     const struct vg_reach *reach)
+{
+	uint64_t pair = find_tls_pair(build, use, reach);
+
+	if (pair)
+		return add_fix(build, use, to_module(VGP_PC32, pair, -use->distance));
+	if (can_relax_tls_call(build, use, reach))
+		return relax_tls_call(build, use, reach);
+	return refuse_tls(build, use);
+}
+
+/* The second line of a call that was rewritten refers to nothing any more. */
+static bool is_relaxed_tls_call(const struct vg_piece *piece, const struct vg_line *line)
+{
+	const uint8_t *end = piece->bytes + line->instruction.address;
+
+	return line->tls_done &&
+	       vg_tls_form(end - line->tls_done, line->tls_done + line->instruction.size) !=
+		       VG_TLS_CALL;
 }
 
 /* The assembler's name for the start of the module's block: local dynamic by descriptor. */
@@ -259,15 +325,20 @@ static struct vg_error *fix_tls_descriptor(struct vg_patch_build *build, const s
 }
 
 /* Fixed when the target was linked. */
-static struct vg_error *fix_tls_offset(const struct use *use, const struct vg_reach *reach)
+static struct vg_error *fix_tls_offset(struct vg_patch_build *build, const struct use *use,
+				       const struct vg_reach *reach)
 {
+	bool is_long = use->type == R_X86_64_DTPOFF64;
 	int64_t value = reach->dtpoff + use->offset;
 
+	if (use->line && counts_from_thread_pointer(build) && reach->has_tpoff)
+		return add_fix(build, use,
+			       to_thread(is_long ? VGP_TPOFF64 : VGP_TPOFF32, use, reach));
 	if (!reach->has_dtpoff)
 		return unsupported(use, "its place in the thread-local block is not known");
-	if (use->type == R_X86_64_DTPOFF32 && value != (int32_t)value)
+	if (!is_long && value != (int32_t)value)
 		return unsupported(use, "its offset does not fit");
-	memcpy(use->piece->bytes + use->field, &value, use->type == R_X86_64_DTPOFF32 ? 4 : 8);
+	memcpy(use->piece->bytes + use->field, &value, is_long ? 8 : 4);
 	return NULL;
 }
 
@@ -300,7 +371,7 @@ static struct vg_error *fix_use(struct vg_patch_build *build, const struct use *
 		return fix_tls_descriptor(build, use, reach);
 	case R_X86_64_DTPOFF32:
 	case R_X86_64_DTPOFF64:
-		return fix_tls_offset(use, reach);
+		return fix_tls_offset(build, use, reach);
 	default:
 		break;
 	}
@@ -370,7 +441,8 @@ static struct vg_error *fix_code(struct vg_patch_build *build, struct vg_piece *
 				.distance = line->instruction.size - reference->field,
 			};
 
-			if (stays_inside(piece->item, line, reference))
+			if (stays_inside(piece->item, line, reference) ||
+			    is_relaxed_tls_call(piece, line))
 				continue;
 			if (reference->bytes != 4 && use.type != R_X86_64_64)
 				return unsupported(&use, "the field is too small");

@@ -2,6 +2,7 @@
 #include "differ/listing.h"
 
 #include "common/error.h"
+#include "differ/tls_call.h"
 
 bool vg_reloc_is_pc_relative(uint32_t type)
 {
@@ -184,6 +185,7 @@ struct vg_error *vg_listing_get(struct vg_decoder *decoder, struct vg_item *item
 	if (!made->lines)
 		return vg_error_no_memory();
 	VG_TRY(decode_lines(decoder, made));
+	vg_tls_mark(made->lines, made->count);
 	item->is_undecodable = false;
 	*listing = item->listing = made;
 	return NULL;

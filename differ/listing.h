@@ -26,6 +26,9 @@ struct vg_line {
 	struct vg_reference references[2];
 	unsigned reference_count;
 	size_t ordinal; /* number of the instruction, padding not counted */
+	/* Of a call of __tls_get_addr (tls_call.h), 0 elsewhere: in its first line the bytes of
+	 * both, in its second those of the first. */
+	uint8_t tls_bytes, tls_done;
 };
 
 struct vg_listing {

@@ -23,6 +23,7 @@ struct search {
 	VG_LIST(uint64_t) found;
 	struct attempt best;
 	enum vg_match_how how;
+	bool is_weak; /* one place, but too little code to tell that it is this function */
 };
 
 static const char *describe_line(struct search *search, const struct vg_line *line,
@@ -176,17 +177,33 @@ static struct vg_error *try_names(struct search *search, bool *is_known)
 	return NULL;
 }
 
-/* Step 1, by the place of the whole object. */
-static struct vg_error *try_block(struct search *search, struct vg_object *plain, bool *is_placed)
+static struct vg_error *try_block_of(struct search *search, struct vg_object *object,
+				     bool *is_placed)
 {
-	struct vg_item *item = plain ? vg_object_item_named(plain, search->item->name) : NULL;
+	struct vg_item *item = vg_object_item_named(object, search->item->name);
 	uint64_t base;
 
-	*is_placed = false;
 	if (!item || !vg_item_is_function(item))
 		return NULL;
 	VG_TRY(vg_match_block(search->matcher, item->section, is_placed, &base));
 	return *is_placed ? try_candidate(search, base + item->offset) : NULL;
+}
+
+/* Step 1, by the place of the whole object: as the target was made of it, or with a section for
+ * each function, which changes neither their order nor, nearly always, their code. */
+static struct vg_error *try_block(struct search *search, struct vg_object *plain, bool *is_placed)
+{
+	struct vg_object *own = search->item->object;
+
+	*is_placed = false;
+	if (plain)
+		VG_TRY(try_block_of(search, plain, is_placed));
+	if (*is_placed)
+		return NULL;
+	VG_TRY(vg_match_frames(search->matcher, own));
+	if (plain && own->frames.state != VG_FRAMES_FOUND)
+		return NULL;
+	return try_block_of(search, own, is_placed);
 }
 
 /* Several symbols of the name, and the code is the same at each: the object's place decides. */
@@ -209,6 +226,13 @@ static struct vg_error *choose_by_block(struct search *search, struct vg_object 
 /* Step 1, by what code that was matched refers to: a part by the function that jumps to it. */
 static struct vg_error *try_sites(struct search *search)
 {
+	const struct vg_fact *fact =
+		vg_item_is_local(search->item)
+			? NULL
+			: vg_facts_find(search->matcher->facts, search->item->name);
+
+	if (fact)
+		VG_TRY(try_candidate(search, fact->address));
 	for (const struct vg_site *site = search->item->sites; site; site = site->next)
 		if ((site->kind == VG_SITE_ADDRESS || site->kind == VG_SITE_CALL) &&
 		    !vg_target_plt(search->matcher->target, site->value))
@@ -228,18 +252,50 @@ static struct vg_error *try_all_functions(struct search *search)
 	return NULL;
 }
 
-/* General and local dynamic TLS: the linker rewrites whole sequences of instructions. */
-static bool has_dynamic_tls(const struct vg_listing *listing)
+/* Linkers rewrite the two instructions of an access by descriptor, which need not stand together.
+ */
+static bool has_tls_descriptor(const struct vg_listing *listing)
 {
 	for (size_t i = 0; i < listing->count; i++)
 		for (unsigned r = 0; r < listing->lines[i].reference_count; r++)
-			switch (listing->lines[i].references[r].type) {
-			case R_X86_64_TLSGD:
-			case R_X86_64_TLSLD:
-			case R_X86_64_GOTPC32_TLSDESC:
+			if (listing->lines[i].references[r].type == R_X86_64_GOTPC32_TLSDESC)
 				return true;
-			}
 	return false;
+}
+
+/* Code that lies at several places: to which of them does the data belong? */
+static void narrow_by_data(struct search *search)
+{
+	unsigned before = search->matcher->follow;
+	size_t kept = 0;
+
+	search->matcher->follow = VG_FOLLOW_POINTERS;
+	for (size_t i = 0; i < search->found.count; i++) {
+		uint64_t address = search->found.at[i];
+
+		if (!matches_at(search, address))
+			continue;
+		search->found.at[i] = search->found.at[kept];
+		search->found.at[kept++] = address;
+	}
+	search->matcher->follow = before;
+	if (kept)
+		search->found.count = kept;
+}
+
+/* By nothing but its code. */
+static struct vg_error *try_everywhere(struct search *search)
+{
+	bool evident = true;
+
+	VG_TRY(try_all_functions(search));
+	if (search->found.count > 1)
+		narrow_by_data(search);
+	if (search->found.count == 1)
+		VG_TRY(vg_match_is_evident(search->matcher, search->item, search->found.at[0],
+					   &evident));
+	search->is_weak = !evident;
+	return NULL;
 }
 
 static struct vg_error *run_search(struct search *search, struct vg_object *plain, bool *is_known)
@@ -256,7 +312,9 @@ static struct vg_error *run_search(struct search *search, struct vg_object *plai
 	if (!is_placed)
 		VG_TRY(try_sites(search));
 	if (!is_placed && !search->found.count)
-		VG_TRY(try_all_functions(search));
+		return try_everywhere(search);
+	if (search->found.count > 1)
+		narrow_by_data(search);
 	return NULL;
 }
 
@@ -300,19 +358,26 @@ static void explain_failure(struct search *search, bool is_known, struct vg_matc
 	const char *name = search->item->name, *path = search->matcher->target->elf->path;
 
 	match->rule = VG_RULE_MISMATCH;
-	if (has_dynamic_tls(search->listing)) {
+	if (search->matcher->target->is_executable && has_tls_descriptor(search->listing)) {
 		match->rule = VG_RULE_THREAD_LOCAL;
 		match->why = vg_arena_printf(
 			arena,
-			"%s reaches thread-local variables through the dynamic linker (general or "
-			"local dynamic model), which is not supported yet; build the program with "
-			"-ftls-model=initial-exec or as a PIE",
+			"%s reaches thread-local variables by descriptors, which the linker of a "
+			"program rewrites; build it without -mtls-dialect=gnu2",
 			name);
 	} else if (search->found.count > 1) {
 		match->rule = VG_RULE_AMBIGUOUS;
 		match->why = vg_arena_printf(
 			arena, "the code of %s lies at %zu places in %s (%s); give --symbols", name,
 			search->found.count, path, candidates_text(search));
+	} else if (search->is_weak) {
+		match->rule = VG_RULE_AMBIGUOUS;
+		match->why = vg_arena_printf(
+			arena,
+			"%s has code at %s that could be %s, but %llu bytes are too few to tell "
+			"and what lies beside it is not what its object has there; give --symbols",
+			path, candidates_text(search), name,
+			(unsigned long long)search->item->size);
 	} else if (search->best.why) {
 		match->why = vg_arena_printf(
 			arena,
@@ -361,7 +426,7 @@ static struct vg_error *search_plain(struct search *search, struct vg_object *pl
 	if (!again.item || !vg_item_is_function(again.item))
 		return NULL;
 	VG_TRY(run_search(&again, plain, &is_known));
-	if (again.found.count == 1)
+	if (again.found.count == 1 && !again.is_weak)
 		*search = again;
 	return NULL;
 }
@@ -380,7 +445,7 @@ static struct vg_error *match_anew(struct vg_matcher *matcher, struct vg_item *i
 		VG_TRY(search_plain(&search, plain));
 	if (!search.found.count && !is_known)
 		VG_TRY(find_difference(&search, plain));
-	if (search.found.count != 1) {
+	if (search.found.count != 1 || search.is_weak) {
 		(*match)->places = search.found.at;
 		(*match)->place_count = search.found.count;
 		explain_failure(&search, is_known, *match);

@@ -4,25 +4,29 @@
  *
  *   1. Candidates are what the symbol table calls by the function's name (under the unit's
  *      STT_FILE, if the function is static). Without such a symbol: the place where the whole
- *      section of the object lies (see vg_match_block()); if that cannot be told, where matched
- *      code says; or else every function of the target that is as long (.eh_frame).
+ *      object lies (vg_match_frames()), or the section (vg_match_block()); if that cannot be told,
+ *      where matched code says; or else every function of the target that is as long (.eh_frame).
  *   2. A candidate matches if its bytes are those of the object, fields of relocations aside, and
  *      if what it refers to agrees: strings and constants by content, names that the target knows
- *      by address, code of the object by where it was found.
+ *      by address, code of the object by where it was found. Where that leaves several, the data
+ *      that they refer to is followed: QEMU's 47 register_types() differ by the TypeInfo.
  *   3. One match is the place. None: the object made with the project's own flags (no section for
  *      each function) gets a try; short branches may differ between the two.
- *   4. What the matched code refers to is noted with the items as sites.
+ *   4. What the matched code refers to is noted with the items as sites, and under its name for
+ *      other objects.
  */
 #ifndef DIFFER_MATCH_H
 #define DIFFER_MATCH_H
 
+#include "differ/match_facts.h"
 #include "differ/site.h"
 #include "differ/target_binary.h"
 
 enum vg_match_how {
 	VG_MATCHED_BY_NAME,   /* the symbol table */
-	VG_MATCHED_BY_OBJECT, /* the place of the whole section */
+	VG_MATCHED_BY_OBJECT, /* the place of the whole object, or section */
 	VG_MATCHED_BY_CODE,   /* nothing but its own code */
+	VG_MATCH_WAYS
 };
 
 struct vg_match {
@@ -41,7 +45,9 @@ struct vg_matcher {
 	struct vg_arena *arena;
 	struct vg_decoder *decoder;
 	struct vg_target *target;
-	double ms; /* that vg_match_function() has taken until now */
+	struct vg_facts *facts; /* of global names; NULL: none are kept */
+	unsigned follow;	/* how many pointers deep data must agree; 0: it need not */
+	double ms;		/* that vg_match_function() has taken until now */
 };
 
 /*
@@ -50,6 +56,20 @@ struct vg_matcher {
  */
 VG_MUST_CHECK struct vg_error *vg_match_function(struct vg_matcher *matcher, struct vg_item *item,
 						 struct vg_object *plain, struct vg_match **match);
+
+/*
+ * Linkers copy the .eh_frame of an object as a whole: its records stand side by side in the
+ * target's, in whichever sections the code lies, and each has the length of what it covers.
+ * A place of the object is one at which all of these lengths, and all of the code, match. If there
+ * is one, all sections with code are placed by it. The answer stays with the object; where there
+ * were several, another call looks at these again, with what has been learned since.
+ */
+VG_MUST_CHECK struct vg_error *vg_match_frames(struct vg_matcher *matcher,
+					       struct vg_object *object);
+
+/* Does the data lie there, contents and what they point to, matcher->follow pointers deep? */
+bool vg_match_data(struct vg_matcher *matcher, const struct vg_item *item, uint64_t address,
+		   const char **why);
 
 /*
  * Linkers place an input section as a whole. A section of the plain object lies where all of its

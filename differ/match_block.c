@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a whole section of an object lies in the target:
+ * Where a whole section of an object lies in the target, if the whole object's place is not known:
  *
  *   1. the object's main code goes first. The longest function of the section says which places
  * come into question.
  *   2. For any other section, what code that was placed says of it: uhci_handle_td.cold of QEMU is
  * a single call of abort(), as 189 others, but uhci_handle_td jumps to it.
- *   3. A place counts if every function of the section matches there at its offset.
+ *   3. A place counts if every function of the section matches there at its offset. A few bytes
+ * are no section to be known by.
  */
 #include "differ/match.h"
 
 #include "common/error.h"
+#include "differ/match_check.h"
 
 static struct vg_item *longest_function(const struct vg_object_section *section)
 {
@@ -104,6 +106,16 @@ static struct vg_error *try_place(struct vg_matcher *matcher, struct vg_object_s
 	return NULL;
 }
 
+static bool is_too_short(const struct vg_object_section *section)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < section->item_count; i++)
+		if (vg_item_is_function(section->items[i]))
+			bytes += section->items[i]->size;
+	return bytes < VG_LEAST_ANCHOR_BYTES;
+}
+
 static struct vg_error *find_places(struct vg_matcher *matcher, struct vg_object_section *section)
 {
 	const struct vg_item *longest = longest_function(section);
@@ -117,6 +129,8 @@ static struct vg_error *find_places(struct vg_matcher *matcher, struct vg_object
 	VG_TRY(base_by_users(matcher, section, &told, &base));
 	if (told)
 		return try_place(matcher, section, base);
+	if (is_too_short(section))
+		return NULL;
 	spans = vg_target_functions_of_size(matcher->target, longest->size, &count);
 	for (size_t i = 0; i < count; i++)
 		if (spans[i].start >= longest->offset)
@@ -151,6 +165,7 @@ static struct vg_error *place(struct vg_matcher *matcher, struct vg_object_secti
 struct vg_error *vg_match_block(struct vg_matcher *matcher, struct vg_object_section *section,
 				bool *found, uint64_t *base)
 {
+	VG_TRY(vg_match_frames(matcher, section->items[0]->object));
 	VG_TRY(place(matcher, main_code(section->items[0]->object)));
 	VG_TRY(place(matcher, section));
 	*found = section->block.state == VG_BLOCK_FOUND;

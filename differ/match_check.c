@@ -29,17 +29,19 @@ static bool has_same_contents(struct vg_matcher *matcher, const struct vg_item *
 }
 
 /*
- * The address that the target itself gives a global name. Functions called through the PLT have
- * another one at each place of use, so only what is defined in the target is compared.
+ * The address that the target itself gives a global name, or code of other objects. Functions
+ * called through the PLT have another one at each place of use, so only what is defined in the
+ * target is compared.
  */
 static bool is_defined_elsewhere(struct vg_matcher *matcher, const struct vg_item *item,
-				 const struct vg_site_value *value)
+				 uint64_t address)
 {
 	size_t count;
 	const struct vg_symbol **named = vg_target_named(matcher->target, item->name, &count);
+	const struct vg_fact *fact;
 	bool defined = false;
 
-	if (vg_target_plt(matcher->target, value->value))
+	if (vg_target_plt(matcher->target, address))
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		const GElf_Sym *sym = &named[i]->sym;
@@ -47,11 +49,18 @@ static bool is_defined_elsewhere(struct vg_matcher *matcher, const struct vg_ite
 		if (sym->st_shndx == SHN_UNDEF || GELF_ST_TYPE(sym->st_info) == STT_TLS ||
 		    GELF_ST_BIND(sym->st_info) == STB_LOCAL)
 			continue;
-		if (sym->st_value == value->value)
+		if (sym->st_value == address)
 			return false;
 		defined = true;
 	}
-	return defined;
+	fact = vg_facts_find(matcher->facts, item->name);
+	return defined || (fact && fact->address != address);
+}
+
+bool vg_match_is_elsewhere(struct vg_matcher *matcher, const struct vg_item *item, uint64_t address)
+{
+	return item->name && !vg_item_is_local(item) && !vg_item_is_weak(item) &&
+	       is_defined_elsewhere(matcher, item, address);
 }
 
 /* Code of the same object that was found already, by itself or with its whole section. */
@@ -67,17 +76,13 @@ static bool is_placed(const struct vg_item *item, uint64_t *address)
 	return true;
 }
 
-static bool agrees(struct vg_matcher *matcher, const struct vg_reference *reference,
-		   const struct vg_site_value *value, const char **why)
+bool vg_match_lies_at(struct vg_matcher *matcher, const struct vg_item *item, uint64_t address,
+		      const char **why)
 {
-	const struct vg_item *item = reference->item;
-	uint64_t address;
+	uint64_t place;
 
-	if (!value->is_known || !item ||
-	    (value->kind != VG_SITE_ADDRESS && value->kind != VG_SITE_CALL))
-		return true;
-	if (is_placed(item, &address)) {
-		if (value->value == address || vg_target_plt(matcher->target, value->value))
+	if (is_placed(item, &place)) {
+		if (address == place || vg_target_plt(matcher->target, address))
 			return true;
 		*why = vg_arena_printf(matcher->arena,
 				       "it refers to %s, which lies elsewhere in the binary",
@@ -85,14 +90,23 @@ static bool agrees(struct vg_matcher *matcher, const struct vg_reference *refere
 		return false;
 	}
 	if (has_plain_contents(item))
-		return has_same_contents(matcher, item, value->value, why);
-	if (item->name && !vg_item_is_local(item) && is_defined_elsewhere(matcher, item, value)) {
+		return has_same_contents(matcher, item, address, why);
+	if (item->name && !vg_item_is_local(item) && is_defined_elsewhere(matcher, item, address)) {
 		*why = vg_arena_printf(matcher->arena,
 				       "it refers to %s, but to another place in the binary",
 				       item->name);
 		return false;
 	}
-	return true;
+	return vg_match_data(matcher, item, address, why);
+}
+
+static bool agrees(struct vg_matcher *matcher, const struct vg_reference *reference,
+		   const struct vg_site_value *value, const char **why)
+{
+	if (!value->is_known || !reference->item ||
+	    (value->kind != VG_SITE_ADDRESS && value->kind != VG_SITE_CALL))
+		return true;
+	return vg_match_lies_at(matcher, reference->item, value->value, why);
 }
 
 bool vg_match_agrees(struct vg_matcher *matcher, const struct vg_line *line,
@@ -123,6 +137,16 @@ static struct vg_item *counterpart(const struct vg_object *owner, struct vg_item
 	return NULL;
 }
 
+/* Is it the address of something that other objects call by the same name? */
+static bool is_fact(const struct vg_matcher *matcher, const struct vg_item *item,
+		    const struct vg_site_value *value)
+{
+	return matcher->facts && item->name && !vg_item_is_nameless(item) &&
+	       !vg_item_is_local(item) &&
+	       (value->kind == VG_SITE_ADDRESS || value->kind == VG_SITE_CALL) &&
+	       !vg_target_plt(matcher->target, value->value);
+}
+
 struct vg_error *vg_match_note_site(struct vg_matcher *matcher, const struct vg_object *owner,
 				    const struct vg_line *line, unsigned r,
 				    const struct vg_site_value *value, struct vg_item *user)
@@ -132,6 +156,8 @@ struct vg_error *vg_match_note_site(struct vg_matcher *matcher, const struct vg_
 
 	if (!item)
 		return NULL;
+	if (is_fact(matcher, item, value))
+		VG_TRY(vg_facts_note(matcher->facts, item->name, value->value));
 	for (site = item->sites; site; site = site->next)
 		if (site->kind == value->kind && site->value == value->value)
 			return NULL;

@@ -15,9 +15,7 @@
 #include "differ/match.h"
 
 #include "common/error.h"
-
-/* Shorter ones are found where they do not belong. */
-#define LEAST_ANCHOR_BYTES 48
+#include "differ/match_check.h"
 
 struct nearest {
 	struct vg_matcher *matcher;
@@ -71,7 +69,7 @@ static struct vg_error *find_anchor(struct nearest *nearest, bool *found)
 		struct vg_item *item = function_at(nearest, i);
 		uint64_t address = 0;
 
-		if (!item || item->size < LEAST_ANCHOR_BYTES)
+		if (!item || item->size < VG_LEAST_ANCHOR_BYTES)
 			continue;
 		VG_TRY(is_anchor(nearest->matcher, item, found, &address));
 		nearest->anchor = i;

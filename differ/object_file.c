@@ -249,7 +249,7 @@ static int by_offset(const void *left, const void *right)
 }
 
 /* Bytes that a relocation of this type writes (System V ABI x86-64, 4.4.1). */
-static size_t reloc_bytes(uint32_t type)
+size_t vg_reloc_bytes(uint32_t type)
 {
 	switch (type) {
 	case R_X86_64_NONE:
@@ -296,7 +296,7 @@ static struct vg_error *read_relocs(struct vg_object *object, struct vg_object_s
 		if (ELF64_R_SYM(raw.r_info) >= object->symbol_count)
 			return damaged(object, "a relocation has no symbol");
 		if (reloc->offset > section->size ||
-		    reloc_bytes(reloc->type) > section->size - reloc->offset)
+		    vg_reloc_bytes(reloc->type) > section->size - reloc->offset)
 			return damaged(object, "a relocation lies outside its section");
 		reloc->symbol = &object->symbols[ELF64_R_SYM(raw.r_info)];
 	}

@@ -75,7 +75,23 @@ struct vg_object_reloc {
 struct vg_block {
 	enum { VG_BLOCK_UNTRIED, VG_BLOCK_UNKNOWN, VG_BLOCK_FOUND } state;
 	uint64_t base;
-	size_t places; /* at which all of its functions match */
+	size_t places;	  /* at which all of its functions match */
+	bool is_supposed; /* found only for as long as a place of the whole object is tried */
+};
+
+/* What a record of .eh_frame covers. */
+struct vg_frame {
+	struct vg_item *item;
+	uint64_t size;
+};
+
+/* All records of an object, in their order, and where they stand in the target's .eh_frame. */
+struct vg_frames {
+	enum { VG_FRAMES_UNREAD, VG_FRAMES_NOWHERE, VG_FRAMES_AMBIGUOUS, VG_FRAMES_FOUND } state;
+	struct vg_frame *at;
+	size_t count;	/* 0: none, or some cover what is no item */
+	size_t *places; /* where the first one may stand: indices of target->frames */
+	size_t place_count, place_room;
 };
 
 struct vg_object_section {
@@ -111,6 +127,7 @@ struct vg_object {
 	size_t symbol_count;
 	struct vg_item **items; /* ascending sections and offsets, then undefined symbols */
 	size_t item_count, item_room;
+	struct vg_frames frames; /* see vg_match_frames() */
 };
 
 /* The object belongs to the arena, but vg_object_close() must release its file. */
@@ -120,6 +137,8 @@ void vg_object_close(struct vg_object *object); /* NULL is allowed */
 
 /* object_item.c: splits the sections into items; called by vg_object_read(). */
 VG_MUST_CHECK struct vg_error *vg_object_find_items(struct vg_object *object);
+/* object_frames.c: the records of .eh_frame, into object->frames. */
+VG_MUST_CHECK struct vg_error *vg_object_read_frames(struct vg_object *object);
 /* object_users.c: fills item->users; called by vg_object_read(). */
 VG_MUST_CHECK struct vg_error *vg_object_find_users(struct vg_object *object);
 /*
@@ -146,6 +165,7 @@ bool vg_item_is_writable(const struct vg_item *item);
 const uint8_t *vg_item_bytes(const struct vg_item *item); /* NULL: zero, or undefined */
 /* The relocations inside the item; *count is set. */
 struct vg_object_reloc *vg_item_relocs(const struct vg_item *item, size_t *count);
+size_t vg_reloc_bytes(uint32_t type); /* of the field that it fills */
 /* Name for people: the symbol, or "string \"…\"", "constant at .rodata.cst8+0x8". */
 const char *vg_item_text(const struct vg_item *item);
 

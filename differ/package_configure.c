@@ -32,19 +32,31 @@ static struct vg_error *run_configure(struct vg_package *package)
 	return NULL;
 }
 
+/* One source may be configured several times, each in a build directory of its own. */
+static const char *step_name(struct vg_package *package, const char *what)
+{
+	char *step = vg_arena_printf(package->arena, "%s-%s", what, package->manifest->build);
+
+	for (char *at = step; at && *at; at++)
+		if (*at == '/')
+			*at = '-';
+	return step;
+}
+
 static struct vg_error *configure(struct vg_package *package)
 {
 	const struct vg_manifest *manifest = package->manifest;
 	const char *from = vg_package_source_key(package);
+	const char *step = step_name(package, "configured");
 
 	for (size_t i = 0; from && i < manifest->configure.count; i++)
 		from = vg_arena_printf(package->arena, "%s%s\n", from, manifest->configure.at[i]);
-	if (!from)
+	if (!from || !step)
 		return vg_error_no_memory();
-	if (vg_package_is_done(package, "configured", from))
+	if (vg_package_is_done(package, step, from))
 		return NULL;
 	VG_TRY(run_configure(package));
-	return vg_package_set_done(package, "configured", from);
+	return vg_package_set_done(package, step, from);
 }
 
 static struct vg_error *ninja(struct vg_package *package, const struct vg_words *words,
@@ -159,19 +171,10 @@ static struct vg_error *use_inputs(struct vg_package *package, char *text)
 	return error;
 }
 
-static const char *step_name(struct vg_package *package, const char *program)
-{
-	char *step = vg_arena_printf(package->arena, "program-%s", program);
-
-	for (char *at = step; at && *at; at++)
-		if (*at == '/')
-			*at = '-';
-	return step;
-}
-
 static struct vg_error *prepare_program(struct vg_package *package, const char *program)
 {
-	const char *step = step_name(package, program);
+	_cleanup_free_ char *what = vg_format("program-%s", program);
+	const char *step = what ? step_name(package, what) : NULL;
 	_cleanup_free_ char *rules = vg_format("%s/build.ninja", package->build);
 	_cleanup_free_ char *text = NULL;
 	const char *from = vg_package_source_key(package);

@@ -61,7 +61,7 @@ static bool is_replaced(const struct search *search, uint64_t address)
 static struct vg_span span_around(const struct vg_target *target, const GElf_Phdr *load,
 				  uint64_t address)
 {
-	struct vg_span span = {load->p_vaddr, load->p_vaddr + load->p_filesz};
+	struct vg_span span = {.start = load->p_vaddr, .end = load->p_vaddr + load->p_filesz};
 
 	for (size_t i = 0; i < target->functions.count; i++) {
 		const struct vg_span *function = &target->functions.at[i];
@@ -281,7 +281,7 @@ struct vg_error *vg_safety_find_user(struct vg_patch_build *build, const struct 
 
 	*user = NULL;
 	if (is_exported(build->target, match->address)) {
-		*user = "another module, to which it is exported,";
+		*user = "another module that it is exported to";
 		return NULL;
 	}
 	VG_TRY(find_recompiled(&search, pre));

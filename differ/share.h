@@ -11,6 +11,7 @@
 
 #include <vgraft/error.h>
 
+#include "differ/arena.h"
 #include "differ/match.h"
 
 struct vg_share_count {
@@ -18,16 +19,31 @@ struct vg_share_count {
 	uint64_t bytes;
 };
 
+enum vg_share_state {
+	VG_SHARE_UNKNOWN,   /* no function of the objects is this one */
+	VG_SHARE_AMBIGUOUS, /* code that lies at several places, this one among them */
+	VG_SHARE_CONTESTED, /* two functions of the objects are this one */
+	VG_SHARE_UNIQUE,
+	VG_SHARE_STATES
+};
+
+struct vg_share_function {
+	uint64_t address, bytes;
+	enum vg_share_state state;
+	enum vg_match_how how;	 /* unique */
+	const char *name, *file; /* of one that is, or could be, this one; NULL: unknown */
+};
+
 /* Of the functions that the target's .eh_frame tells of. */
 struct vg_share {
-	char *build_id; /* hex, malloc */
+	struct vg_arena arena;
+	char *build_id; /* hex */
 	size_t objects;
 	struct vg_share_count all;
-	struct vg_share_count unique;
-	struct vg_share_count by[3];	 /* of these, by enum vg_match_how */
-	struct vg_share_count ambiguous; /* code that lies at several places */
-	struct vg_share_count contested; /* two functions of the objects are this one */
-	struct vg_share_count unknown;	 /* no function of the objects is this one */
+	struct vg_share_count in[VG_SHARE_STATES];
+	struct vg_share_count by[VG_MATCH_WAYS]; /* of the unique ones */
+	struct vg_share_count alone; /* of these: the own object is enough, as for a single fix */
+	struct vg_share_function *functions; /* all.functions, ascending addresses */
 };
 
 /*

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "differ/tls_call.h"
+
 static uint64_t read_field(const uint8_t *bytes, unsigned count, bool is_signed)
 {
 	uint64_t value = 0;
@@ -58,8 +60,10 @@ static bool read_plain(const struct vg_line *line, const struct vg_reference *re
 		return true;
 	case R_X86_64_DTPOFF32:
 	case R_X86_64_DTPOFF64:
-		value->kind = VG_SITE_DTPOFF;
+		/* From the block's start up; in an executable the linker may have made it one from
+		 * the thread pointer, which lies behind the block, down. */
 		value->value = field - (uint64_t)reference->offset;
+		value->kind = (int64_t)value->value < 0 ? VG_SITE_TPOFF : VG_SITE_DTPOFF;
 		return true;
 	case R_X86_64_32:
 	case R_X86_64_32S:
@@ -176,12 +180,35 @@ static bool read_relaxed_tls(const struct vg_reference *reference, const uint8_t
 	return true;
 }
 
+/* What a rewritten call of __tls_get_addr says is read at its first line. */
+static bool read_tls_call(const struct vg_line *line, const uint8_t *target, uint64_t address,
+			  struct vg_site_value *value)
+{
+	enum vg_tls_form form = vg_tls_form(target, line->tls_bytes);
+	uint64_t field;
+
+	if (line->references[0].type == R_X86_64_TLSLD || form == VG_TLS_BLOCK)
+		return line->references[0].type == R_X86_64_TLSLD && form == VG_TLS_BLOCK;
+	if (form == VG_TLS_CALL)
+		return false;
+	field = read_field(target + VG_TLS_FIELD, 4, true);
+	value->is_known = line->references[0].item && !line->references[0].offset;
+	value->kind = form == VG_TLS_LOCAL_EXEC ? VG_SITE_TPOFF : VG_SITE_SLOT;
+	value->value = form == VG_TLS_LOCAL_EXEC ? field : address + line->tls_bytes + field;
+	return true;
+}
+
 /* Was the instruction rewritten by the linker? */
 static bool read_relaxed(const struct vg_line *line, const uint8_t *code, const uint8_t *target,
 			 uint64_t address, struct vg_site_value *value)
 {
 	const struct vg_reference *reference = &line->references[0];
 
+	if (line->tls_bytes)
+		return read_tls_call(line, target, address, value);
+	if (line->tls_done && vg_tls_form(target - line->tls_done,
+					  line->tls_done + line->instruction.size) != VG_TLS_CALL)
+		return true;
 	if (line->reference_count != 1 || !is_slot_load(reference->type) || !reference->item ||
 	    reference->offset || reference->field < 2)
 		return false;

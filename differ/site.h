@@ -10,6 +10,10 @@
  *   jmp  *foo@GOTPCREL(%rip)        ->  jmp foo; nop
  *   mov  x@GOTTPOFF(%rip), %r       ->  mov $x@TPOFF, %r
  *   add  x@GOTTPOFF(%rip), %r       ->  add $x@TPOFF, %r       or  lea x@TPOFF(%r), %r
+ *   lea  x@TLSGD(%rip), %rdi        ->  mov %fs:0, %rax
+ *   call __tls_get_addr             ->  lea x@TPOFF(%rax), %rax    or  add x@GOTTPOFF(%rip), %rax
+ *   lea  x@TLSLD(%rip), %rdi
+ *   call __tls_get_addr             ->  mov %fs:0, %rax; x@DTPOFF is x@TPOFF then
  */
 #ifndef DIFFER_SITE_H
 #define DIFFER_SITE_H

@@ -31,8 +31,10 @@ struct vg_plt_entry {
 	const struct vg_slot *slot;
 };
 
+/* A function, or a piece of one that has a record of its own in .eh_frame. */
 struct vg_span {
 	uint64_t start, end;
+	size_t frame; /* in target->frames */
 };
 
 struct vg_target {
@@ -53,6 +55,7 @@ struct vg_target {
 	VG_LIST(struct vg_plt_entry) plt;  /* ascending addresses */
 	VG_LIST(struct vg_span) functions; /* by .eh_frame, ascending */
 	struct vg_span *by_size;	   /* the same, ascending sizes, then addresses */
+	struct vg_span *frames;		   /* the same, in the order of .eh_frame */
 	uint64_t tls_bytes, tls_align;	   /* PT_TLS; 0: none */
 	VG_LIST(const char *) needed;	   /* DT_NEEDED */
 	const char *runpath;		   /* DT_RUNPATH or DT_RPATH, or NULL */

@@ -25,6 +25,7 @@ static struct vg_error *add_function(struct vg_target *target, const uint8_t *da
 {
 	struct vg_span span = {
 		.start = read_pointer(data, fde, fde->pc_begin_offset, true),
+		.frame = target->functions.count,
 	};
 
 	if ((encoding & 0x70) == DW_EH_PE_pcrel)
@@ -81,10 +82,12 @@ static struct vg_error *sort_functions(struct vg_target *target)
 	size_t count = target->functions.count;
 
 	target->by_size = vg_arena_alloc(target->arena, count + 1, sizeof(*target->by_size));
-	if (!target->by_size)
+	target->frames = vg_arena_alloc(target->arena, count + 1, sizeof(*target->frames));
+	if (!target->by_size || !target->frames)
 		return vg_error_no_memory();
 	if (!count)
 		return NULL;
+	memcpy(target->frames, target->functions.at, count * sizeof(*target->frames));
 	qsort(target->functions.at, count, sizeof(*target->functions.at), by_start);
 	memcpy(target->by_size, target->functions.at, count * sizeof(*target->by_size));
 	qsort(target->by_size, count, sizeof(*target->by_size), by_size);

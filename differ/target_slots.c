@@ -181,21 +181,62 @@ static struct vg_error *read_plt(struct vg_target *target)
 	return NULL;
 }
 
+/* The place holds its addend: what it would point to in a module that is loaded at 0. */
+static struct vg_error *add_packed_slot(struct vg_target *target, uint64_t address)
+{
+	struct vg_slot slot = {.address = address, .type = R_X86_64_RELATIVE};
+	const uint8_t *word = vg_target_bytes(target, address, 8);
+
+	if (!word)
+		return NULL;
+	memcpy(&slot.addend, word, 8);
+	return vg_list_push(target->arena, &target->slots, slot) ? NULL : vg_error_no_memory();
+}
+
+/*
+ * Relative relocations without their addends (gABI, "Relative relocation table"): an even word is
+ * the address of one; an odd word has a bit for each of the 63 words that follow.
+ */
+static struct vg_error *add_packed_slots(struct vg_target *target, const GElf_Shdr *shdr)
+{
+	const uint8_t *table = vg_target_bytes(target, shdr->sh_addr, shdr->sh_size);
+	uint64_t next = 0, entry;
+
+	for (uint64_t at = 0; table && at + 8 <= shdr->sh_size; at += 8) {
+		memcpy(&entry, table + at, 8);
+		if (!(entry & 1)) {
+			VG_TRY(add_packed_slot(target, entry));
+			next = entry + 8;
+			continue;
+		}
+		for (unsigned i = 0; i < 63; i++)
+			if (entry >> (i + 1) & 1)
+				VG_TRY(add_packed_slot(target, next + UINT64_C(8) * i));
+		next += UINT64_C(8) * 63;
+	}
+	return NULL;
+}
+
+static struct vg_error *add_section(struct vg_target *target, Elf_Scn *scn, const GElf_Shdr *shdr)
+{
+	Elf_Data *data;
+
+	if (!(shdr->sh_flags & SHF_ALLOC))
+		return NULL;
+	if (shdr->sh_type == SHT_RELR)
+		return add_packed_slots(target, shdr);
+	data = shdr->sh_type == SHT_RELA ? elf_getdata(scn, NULL) : NULL;
+	return data ? add_slots(target, data) : NULL;
+}
+
 struct vg_error *vg_target_read_slots(struct vg_target *target)
 {
 	Elf_Scn *scn = NULL;
 	GElf_Shdr shdr;
 
-	while ((scn = elf_nextscn(target->elf->elf, scn))) {
-		Elf_Data *data;
-
-		if (!gelf_getshdr(scn, &shdr) || shdr.sh_type != SHT_RELA ||
-		    !(shdr.sh_flags & SHF_ALLOC))
-			continue;
-		data = elf_getdata(scn, NULL);
-		if (data)
-			VG_TRY(add_slots(target, data));
-	}
+	while ((scn = elf_nextscn(target->elf->elf, scn)))
+		if (gelf_getshdr(scn, &shdr))
+			VG_TRY(add_section(target, scn, &shdr));
 	if (target->slots.count)
 		qsort(target->slots.at, target->slots.count, sizeof(*target->slots.at), by_address);
 	return read_plt(target);

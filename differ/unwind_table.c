@@ -90,6 +90,16 @@ static bool read_cie(struct vg_unwind_reader *reader, struct vg_unwind_cie *cie)
 	return !reader->failed;
 }
 
+static bool is_cie_at(const uint8_t *data, size_t size, uint64_t offset)
+{
+	uint32_t id;
+
+	if (size < 8 || offset > size - 8)
+		return false;
+	memcpy(&id, data + offset + 4, 4);
+	return !id;
+}
+
 static bool read_fde(struct vg_unwind_reader *reader, const uint8_t *data, size_t size,
 		     struct vg_unwind_fde *fde)
 {
@@ -98,9 +108,10 @@ static bool read_fde(struct vg_unwind_reader *reader, const uint8_t *data, size_
 	uint64_t next;
 	bool is_cie;
 
-	/* Only a record in front of this one may be its CIE: that also ends the recursion. */
-	if (fde->cie >= fde->offset ||
-	    !vg_unwind_next(data, size, fde->cie, &next, &is_cie, &cie, &unused) || !is_cie)
+	/* Only a record in front of this one may be its CIE, and nothing else is read there: a
+	 * chain of FDEs that name each other would take a stack without end. */
+	if (fde->cie >= fde->offset || !is_cie_at(data, size, fde->cie) ||
+	    !vg_unwind_next(data, size, fde->cie, &next, &is_cie, &cie, &unused))
 		return false;
 	fde->pointer_bytes = vg_unwind_pointer_bytes(cie.encoding);
 	fde->pc_begin_offset = reader->at;
@@ -130,8 +141,7 @@ bool vg_unwind_next(const uint8_t *data, size_t size, uint64_t offset, uint64_t 
 
 	uint64_t length = vg_unwind_read(&reader, 4);
 
-	if (length == 0xffffffff)
-		length = vg_unwind_read(&reader, 8);
+	/* 0xffffffff begins records over 4 GiB, which no linker makes: beyond the end as well. */
 	if (reader.failed || length < 4 || length > size - reader.at)
 		return false;
 	reader.end = reader.at + length;

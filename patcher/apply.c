@@ -237,7 +237,8 @@ static struct vg_error *stop(struct vg_session *session, const struct vg_plan *p
 				.leaving = leaving};
 	struct vg_stop_request request = {.prepare = survey, .commit = work, .context = &commit};
 
-	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->areas, &check.ranges));
+	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->target.memory, &session->areas,
+			       &check.ranges));
 	VG_TRY(vg_replace_check_entries(&check, plan->entries, plan->entry_count));
 	if (vg_patch_replaces(plan->patch))
 		VG_TRY(vg_replace_prepare(&session->areas, &check));
@@ -256,6 +257,7 @@ static void clean_up(struct vg_session *session)
 	size_t notes = session->result->note_count;
 	struct vg_error *error = vg_session_look(session);
 
+	session->journal = 0;
 	if (!error)
 		error = vg_recover(session);
 	if (error)
@@ -284,6 +286,7 @@ static struct vg_error *apply_once(struct vg_session *session, const struct vg_p
 	if (*taken)
 		return NULL;
 	VG_TRY(vg_install_fill(session, &plan));
+	session->journal = plan.areas[VG_PRIMARY_MODULE].address;
 	VG_TRY(list_replaced(session, patch, leaving));
 	return stop(session, &plan, switch_on, leaving, false);
 }

@@ -228,6 +228,7 @@ static struct vg_error *choose_thread(struct run *run)
 					    run->hold.target->pid);
 		vg_clock_sleep(2 * VG_MILLISECOND);
 	} while (vg_clock_now() < run->options->deadline);
+	VG_TRY(vg_live_target_check_running(run->hold.target));
 	if (is_frozen)
 		return vg_error_new(VG_BUSY,
 				    "process %d is in a frozen cgroup; thaw it and try again",

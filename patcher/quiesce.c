@@ -3,14 +3,17 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cleanup.h"
+#include "common/error.h"
 #include "patcher/clock.h"
 #include "patcher/ranges.h"
 #include "patcher/result.h"
 #include "patcher/written.h"
 
 #define ATTEMPTS      8
+#define SURE_ATTEMPTS 3
 #define LONGEST_WAIT  (50 * VG_MILLISECOND)
 #define FIRST_GRACE   (10 * VG_MILLISECOND)
 #define LONGEST_GRACE (80 * VG_MILLISECOND)
@@ -21,32 +24,44 @@ static uint64_t jitter(uint64_t wait)
 	return wait / 2 + vg_clock_now() % (wait + 1);
 }
 
-static struct vg_error *busy(const struct vg_session *session, const struct vg_stop_report *report)
+/* When it was that there was no safe point; the caller frees it. */
+static char *moment(const struct vg_session *session, bool once)
 {
+	char *text;
+
+	if (once)
+		return strdup("has no safe point now");
+	return asprintf(&text, "had no safe point within %g s", session->options->timeout) < 0
+		       ? NULL
+		       : text;
+}
+
+static struct vg_error *busy(const struct vg_session *session, const struct vg_stop_report *report,
+			     bool once)
+{
+	_cleanup_free_ char *when = moment(session, once);
+	const char *again = once ? "try again" : "try again with a longer --timeout";
 	const struct vg_blocker *blocker = &report->blocker;
 	const char *name = blocker->name ? blocker->name : "?";
 
+	if (!when)
+		return vg_error_no_memory();
 	if (blocker->coroutine)
 		return vg_error_new(VG_BUSY,
-				    "process %d had no safe point within %g s: a suspended "
+				    "process %d %s: a suspended "
 				    "coroutine (context at 0x%" PRIx64 ") %s %s; try again later",
-				    session->target.pid, session->options->timeout,
-				    blocker->coroutine,
+				    session->target.pid, when, blocker->coroutine,
 				    report->why ? report->why : "is in the changed function",
 				    blocker->function ? blocker->function : "");
 	if (!report->why)
-		return vg_error_new(
-			VG_BUSY,
-			"process %d had no safe point within %g s: thread %d (%s) is in "
-			"%s; try again with a longer --timeout",
-			session->target.pid, session->options->timeout, blocker->tid, name,
-			blocker->function ? blocker->function : "a changed function");
-	return vg_error_new(VG_BUSY,
-			    "process %d had no safe point within %g s: thread %d (%s) %s%s%s; try "
-			    "again with a longer --timeout",
-			    session->target.pid, session->options->timeout, blocker->tid, name,
-			    report->why, blocker->function ? ", in " : "",
-			    blocker->function ? blocker->function : "");
+		return vg_error_new(VG_BUSY, "process %d %s: thread %d (%s) is in %s; %s",
+				    session->target.pid, when, blocker->tid, name,
+				    blocker->function ? blocker->function : "a changed function",
+				    again);
+	return vg_error_new(VG_BUSY, "process %d %s: thread %d (%s) %s%s%s; %s",
+			    session->target.pid, when, blocker->tid, name, report->why,
+			    blocker->function ? ", in " : "",
+			    blocker->function ? blocker->function : "", again);
 }
 
 /* Before anything is searched. */
@@ -125,12 +140,13 @@ static struct vg_error *with_tally(struct vg_error *error, unsigned attempts, un
 }
 
 /*
- * A single attempt asks whether the patch would go in. That a loaded host did not let a thread run
- * until the deadline is no answer to that; a few more attempts are made.
+ * Who asks whether the patch would go in now does not ask about the very microsecond: a thread that
+ * is in a changed function each time is an answer. That a loaded host did not let a thread run
+ * until the deadline is none; a few more attempts are made.
  */
-static bool is_answer(const struct vg_stop_report *report, unsigned attempts)
+static bool is_answer(unsigned attempts, unsigned unsafe)
 {
-	return report->outcome == VG_STOP_UNSAFE || attempts >= ATTEMPTS;
+	return unsafe >= SURE_ATTEMPTS || attempts >= ATTEMPTS;
 }
 
 /*
@@ -151,7 +167,7 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 	uint64_t wait = VG_MILLISECOND;
 	struct vg_error *error = NULL;
 	bool named = false;
-	unsigned attempts = 0, starved = 0;
+	unsigned attempts = 0, unsafe = 0, starved = 0;
 
 	request->target = &session->target;
 	request->stacks = session->stacks;
@@ -161,7 +177,7 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 		struct vg_error *failure = attempt(session, request, !once && !attempts, &report);
 		bool done = failure || report.outcome == VG_STOP_DONE;
 
-		struct vg_error *sentence = done ? NULL : busy(session, &report);
+		struct vg_error *sentence = done ? NULL : busy(session, &report, once);
 
 		vg_result_add_stop(session->result, &report, named);
 		if (done) {
@@ -171,8 +187,9 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 		request->grace = next_grace(request->grace, &report);
 		error = better(error, sentence, report.outcome, &named);
 		attempts++;
+		unsafe += report.outcome == VG_STOP_UNSAFE;
 		starved += report.starved;
-		if (once ? is_answer(&report, attempts) : vg_clock_now() >= session->deadline)
+		if (once ? is_answer(attempts, unsafe) : vg_clock_now() >= session->deadline)
 			return with_tally(error, attempts, starved, named);
 		vg_clock_sleep(jitter(wait));
 		wait = 2 * wait < LONGEST_WAIT ? 2 * wait : LONGEST_WAIT;

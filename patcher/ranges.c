@@ -11,6 +11,9 @@
  */
 #define DISPLACED_BYTES 64
 
+/* CALL r/m with SIB and a displacement of 32 bits; prefixes come before and do not matter. */
+#define LONGEST_CALL 7
+
 void vg_ranges_clear(struct vg_ranges *ranges)
 {
 	free(ranges->ranges);
@@ -32,6 +35,57 @@ static struct vg_error *add(struct vg_ranges *ranges, uint64_t start, uint64_t b
 								.function = function,
 								.is_entry = is_entry};
 	return NULL;
+}
+
+/* Intel SDM vol. 2: CALL rel16 and rel32 (E8), CALL r/m (FF /2, FF /3), SYSCALL, SYSENTER, INT. */
+static bool is_call(const uint8_t *code, size_t bytes)
+{
+	if (code[0] == 0xe8)
+		return bytes == 3 || bytes == 5;
+	if (code[0] == 0xff)
+		return (code[1] >> 3 & 7) == 2 || (code[1] >> 3 & 7) == 3;
+	if (code[0] == 0x0f)
+		return bytes == 2 && (code[1] == 0x05 || code[1] == 0x34);
+	return code[0] == 0xcd && bytes == 2;
+}
+
+/* Code cannot be decoded backwards: whatever could be read as a call counts as one. */
+bool vg_may_end_in_call(const uint8_t *tail, size_t count)
+{
+	if (count && tail[count - 1] == 0xcc)
+		return true;
+	for (size_t bytes = 2; bytes <= LONGEST_CALL && bytes <= count; bytes++)
+		if (is_call(tail + count - bytes, bytes))
+			return true;
+	return count < 2;
+}
+
+/*
+ * The old code of a function, or of a part of it when `entry` is NULL. Where a patch is applied, a
+ * jump stands in place of the entry: its bytes are in the object.
+ */
+static bool ends_without_call(const struct vg_memory *memory, const struct vg_code_range *range,
+			      const struct vgp_function *entry)
+{
+	uint64_t bytes = range->end - range->start;
+	uint8_t tail[LONGEST_CALL];
+	size_t count = bytes < sizeof(tail) ? bytes : sizeof(tail);
+	uint64_t first = bytes - count; /* its offset in the function */
+
+	if (vg_memory_read_some(memory, range->start + first, tail, count) != count)
+		return false;
+	for (size_t i = 0; entry && i < count && first + i < entry->entry_bytes; i++)
+		tail[i] = entry->entry[first + i];
+	return !vg_may_end_in_call(tail, count);
+}
+
+static void see_end(struct vg_ranges *ranges, size_t before, const struct vg_memory *memory,
+		    const struct vgp_function *entry)
+{
+	struct vg_code_range *range = &ranges->ranges[before];
+
+	if (ranges->count > before)
+		range->ends_without_call = ends_without_call(memory, range, entry);
 }
 
 /* What an older patch brought for a function: its new code and parts, stubs, displaced code. */
@@ -70,24 +124,29 @@ static struct vg_error *add_all_older(struct vg_ranges *ranges, const struct vg_
 }
 
 struct vg_error *vg_ranges_apply(const struct vg_patch *patch, const uint64_t *biases,
-				 const struct vg_areas *areas, struct vg_ranges *ranges)
+				 const struct vg_memory *memory, const struct vg_areas *areas,
+				 struct vg_ranges *ranges)
 {
 	for (size_t i = 0; i < patch->function_count; i++) {
 		const struct vgp_function *function = &patch->functions[i];
 		uint64_t entry = biases[function->module] + function->old_address;
+		size_t before = ranges->count;
 
 		if (function->kind != VGP_CHANGED)
 			continue;
 		VG_TRY(add(ranges, entry, function->old_bytes,
 			   vg_patch_string(patch, function->name), true));
+		see_end(ranges, before, memory, function);
 		VG_TRY(add_all_older(ranges, areas, entry));
 	}
 	for (size_t i = 0; i < patch->part_count; i++) {
 		const struct vgp_part *part = &patch->parts[i];
 		const struct vgp_function *function = &patch->functions[part->function];
+		size_t before = ranges->count;
 
 		VG_TRY(add(ranges, biases[function->module] + part->old_address, part->old_bytes,
 			   vg_patch_string(patch, function->name), false));
+		see_end(ranges, before, memory, NULL);
 	}
 	return NULL;
 }

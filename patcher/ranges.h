@@ -19,11 +19,16 @@ void vg_ranges_clear(struct vg_ranges *ranges);
 
 /*
  * Applying: the old code of every changed function and its parts, and what older patches put in its
- * place. `biases` are the load biases of the object's modules.
+ * place. `biases` are the load biases of the object's modules. How old code ends is read from
+ * `memory`, target running.
  */
 VG_MUST_CHECK struct vg_error *vg_ranges_apply(const struct vg_patch *patch, const uint64_t *biases,
+					       const struct vg_memory *memory,
 					       const struct vg_areas *areas,
 					       struct vg_ranges *ranges);
+/* Could these `count` bytes be the end of code whose last instruction is a call, or enters the
+ * kernel? */
+bool vg_may_end_in_call(const uint8_t *tail, size_t count);
 /* Reverting: all stubs and all of TEXT. */
 VG_MUST_CHECK struct vg_error *vg_ranges_revert(const struct vg_installed *installed,
 						struct vg_ranges *ranges);

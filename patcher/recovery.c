@@ -286,10 +286,24 @@ static bool has_retired(const struct vg_session *session)
 	return false;
 }
 
+/* Best effort: what stays does nothing. */
+static void close_descriptor(struct vg_session *session)
+{
+	bool closed;
+
+	vg_error_free(vg_session_untrack(session, &closed));
+	if (!closed)
+		return;
+	session->result->recovered = true;
+	vg_result_note(session->result,
+		       "an interrupted run had left a userfaultfd in the target; it was closed");
+}
+
 struct vg_error *vg_recover(struct vg_session *session)
 {
 	struct vg_installed *installed;
 
+	close_descriptor(session);
 	if (session->areas.orphan_count) {
 		session->result->recovered = true;
 		vg_result_note(session->result,

@@ -7,7 +7,8 @@
 #include "patcher/clock.h"
 #include "patcher/written.h"
 
-#define TRACK_WAIT (20 * VG_MILLISECOND)
+#define TRACK_WAIT   (20 * VG_MILLISECOND)
+#define UNTRACK_WAIT (2 * VG_SECOND)
 
 /* A timeout beyond a year is as good as none. */
 static uint64_t deadline_after(double seconds)
@@ -54,18 +55,49 @@ struct vg_error *vg_session_look(struct vg_session *session)
 	return NULL;
 }
 
+static uint64_t journal_of(const struct vg_session *session)
+{
+	const struct vg_areas *areas = &session->areas;
+
+	if (session->journal || !areas->count)
+		return session->journal;
+	return areas->patches[areas->count - 1].areas[0].header.area_address;
+}
+
+static struct vg_hold_options hold_options(const struct vg_session *session, uint64_t wait)
+{
+	return (struct vg_hold_options){.suspend_seccomp = session->options->suspend_seccomp,
+					.deadline = vg_clock_now() + wait};
+}
+
 void vg_session_track(struct vg_session *session)
 {
-	struct vg_hold_options options = {.suspend_seccomp = session->options->suspend_seccomp,
-					  .deadline = vg_clock_now() + TRACK_WAIT};
+	struct vg_hold_options options = hold_options(session, TRACK_WAIT);
+	uint64_t journal = journal_of(session);
 
-	if (session->asked_for_written)
+	if (session->asked_for_written || !journal)
 		return;
 	session->asked_for_written = true;
-	vg_error_free(
-		vg_written_open(&session->target, &options, &session->written, &session->inject));
+	vg_error_free(vg_written_open(&session->target, &options, journal, &session->written,
+				      &session->inject));
 	if (session->written >= 0)
 		vg_stacks_track(session->stacks);
+}
+
+struct vg_error *vg_session_untrack(struct vg_session *session, bool *closed)
+{
+	struct vg_hold_options options = hold_options(session, UNTRACK_WAIT);
+
+	*closed = false;
+	for (size_t i = 0; i < session->areas.count; i++) {
+		struct vga_header *header = &session->areas.patches[i].areas[0].header;
+
+		if (header->opens)
+			VG_TRY(vg_written_recover(&session->target, &options, header->area_address,
+						  closed, &session->inject));
+		header->opens = 0;
+	}
+	return NULL;
 }
 
 void vg_session_close(struct vg_session *session)

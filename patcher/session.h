@@ -30,6 +30,8 @@ struct vg_session {
 	/* Of vg_written_open(), or -1: the kernel does not tell which pages are written. */
 	int written;
 	bool asked_for_written;
+	uint64_t journal; /* the area that is being put in, where vg_written_open() leaves its note;
+			     0 = take one that is there */
 };
 
 /* Opens and locks the target and looks at it. The session is closed by vg_session_close(). */
@@ -43,6 +45,8 @@ VG_MUST_CHECK struct vg_error *vg_session_look(struct vg_session *session);
  * on. It only makes stops shorter: where it can't be had, there is no more to say.
  */
 void vg_session_track(struct vg_session *session);
+/* Closes the descriptor that a tool which was killed in the above left in the target. */
+VG_MUST_CHECK struct vg_error *vg_session_untrack(struct vg_session *session, bool *closed);
 void vg_session_close(struct vg_session *session);
 
 /* The patch of that name in the target, or NULL. One that is retired is none. */

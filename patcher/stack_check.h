@@ -39,6 +39,11 @@ struct vg_code_range {
 	 * yet); in other ranges (parts, patch code) it is not.
 	 */
 	bool is_entry;
+	/*
+	 * The last instruction is no call, so that no return address is exactly `end`: there a
+	 * stored word points to the function that comes next.
+	 */
+	bool ends_without_call;
 };
 
 /* Code that belongs to no file: the TEXT of a patch area, with its unwind information. */

@@ -22,7 +22,9 @@ static bool is_word_in(const struct vg_code_range *range, uint64_t word)
 {
 	if (word == range->start)
 		return !range->is_entry;
-	return word > range->start && word <= range->end;
+	if (word == range->end)
+		return !range->ends_without_call;
+	return word > range->start && word < range->end;
 }
 
 const struct vg_code_range *stack_word_hit(const struct stack_ranges *ranges, uint64_t word)

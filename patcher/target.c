@@ -104,6 +104,23 @@ struct vg_error *vg_live_target_open(pid_t pid, struct vg_live_target *target)
 	return NULL;
 }
 
+struct vg_error *vg_live_target_check_running(const struct vg_live_target *target)
+{
+	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
+
+	VG_TRY(vg_tids_read(target->proc, &tids));
+	for (size_t i = 0; i < tids.count; i++) {
+		struct vg_task task;
+
+		if (vg_task_read(target->proc, tids.ids[i], &task) && task.state == 'T')
+			return vg_error_new(VG_REFUSED,
+					    "process %d is stopped by a signal; let it go on "
+					    "(kill -CONT %d) and try again",
+					    target->pid, target->pid);
+	}
+	return NULL;
+}
+
 struct vg_error *vg_live_target_check_stoppable(const struct vg_live_target *target)
 {
 	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
@@ -111,23 +128,14 @@ struct vg_error *vg_live_target_check_stoppable(const struct vg_live_target *tar
 	VG_TRY(vg_tids_read(target->proc, &tids));
 	for (size_t i = 0; i < tids.count; i++) {
 		struct vg_task_status status;
-		struct vg_task task;
 
-		if (!vg_task_read(target->proc, tids.ids[i], &task) ||
-		    !vg_task_read_status(target->proc, tids.ids[i], &status))
-			continue;
-		if (status.tracer)
+		if (vg_task_read_status(target->proc, tids.ids[i], &status) && status.tracer)
 			return vg_error_new(VG_REFUSED,
 					    "process %d is traced by process %d; detach the "
 					    "debugger and try again",
 					    target->pid, status.tracer);
-		if (task.state == 'T')
-			return vg_error_new(VG_REFUSED,
-					    "process %d is stopped by a signal; let it go on "
-					    "(kill -CONT %d) and try again",
-					    target->pid, target->pid);
 	}
-	return NULL;
+	return vg_live_target_check_running(target);
 }
 
 static bool try_lock(struct vg_live_target *target)

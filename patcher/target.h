@@ -48,6 +48,11 @@ VG_MUST_CHECK struct vg_error *vg_live_target_open(pid_t pid, struct vg_live_tar
  * signal (it is left as found). VG_REFUSED otherwise.
  */
 VG_MUST_CHECK struct vg_error *vg_live_target_check_stoppable(const struct vg_live_target *target);
+/*
+ * Not stopped by a signal. What such a process does not run now it would run when it goes on,
+ * perhaps hours later: no call may be left in one of its threads.
+ */
+VG_MUST_CHECK struct vg_error *vg_live_target_check_running(const struct vg_live_target *target);
 /* Waits for another vgraft until `deadline` (vg_clock_now()); then VG_BUSY. */
 VG_MUST_CHECK struct vg_error *vg_live_target_lock(struct vg_live_target *target,
 						   uint64_t deadline);

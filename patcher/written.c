@@ -6,16 +6,12 @@
 #include <linux/userfaultfd.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "patcher/pages.h"
 
 /* include/uapi/linux/userfaultfd.h and fs.h since 6.7; headers of Debian 12 are older. */
-#define USER_MODE_ONLY	1
-#define WP_UNPOPULATED	(UINT64_C(1) << 13)
-#define WP_ASYNC	(UINT64_C(1) << 15)
 #define PAGE_WP_ALLOWED (UINT64_C(1) << 0)
 #define PAGE_WRITTEN	(UINT64_C(1) << 1)
 #define PAGE_OF_FILE	(UINT64_C(1) << 2)
@@ -35,75 +31,6 @@ struct scan {
 
 #define PAGEMAP_SCAN_CALL _IOWR('f', 16, struct scan)
 #define RUNS		  512
-
-struct opening {
-	const struct vg_live_target *target;
-	int fd;
-};
-
-static bool may_call(const struct vg_hold *hold, const struct vg_call *call)
-{
-	struct vg_error *error = vg_hold_check_call(hold, call);
-
-	vg_error_free(error);
-	return !error;
-}
-
-/* Both calls must pass before the first is made. */
-static struct vg_error *open_in_target(struct vg_hold *hold, void *context)
-{
-	struct opening *opening = context;
-	struct vg_call make = {.number = SYS_userfaultfd,
-			       .arguments = {O_CLOEXEC | O_NONBLOCK | USER_MODE_ONLY}};
-	struct vg_call close_it = {.number = SYS_close};
-	int64_t made, closed;
-
-	if (!may_call(hold, &make) || !may_call(hold, &close_it))
-		return NULL;
-	VG_TRY(vg_hold_call(hold, &make, &made));
-	if (made < 0)
-		return NULL;
-	opening->fd = (int)syscall(SYS_pidfd_getfd, opening->target->pidfd, (int)made, 0);
-	close_it.arguments[0] = (uint64_t)made;
-	return vg_hold_call(hold, &close_it, &closed);
-}
-
-static bool can_track(int fd)
-{
-	struct uffdio_api api = {.api = UFFD_API, .features = WP_ASYNC | WP_UNPOPULATED};
-
-	return ioctl(fd, UFFDIO_API, &api) == 0;
-}
-
-/* Asked of our own process first: an older kernel is no reason to hold anybody. */
-static bool kernel_can_track(void)
-{
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | USER_MODE_ONLY);
-	bool can = fd >= 0 && can_track(fd);
-
-	if (fd >= 0)
-		close(fd);
-	return can;
-}
-
-struct vg_error *vg_written_open(const struct vg_live_target *target,
-				 const struct vg_hold_options *options, int *fd,
-				 uint64_t *nanoseconds)
-{
-	struct opening opening = {.target = target, .fd = -1};
-	struct vg_error *error;
-
-	*fd = -1;
-	if (!kernel_can_track())
-		return NULL;
-	error = vg_hold_run(target, options, open_in_target, &opening, nanoseconds);
-	if (opening.fd >= 0 && (error || !can_track(opening.fd))) {
-		close(opening.fd);
-		opening.fd = -1;
-	}
-	*fd = opening.fd;
-	return error;
-}
 
 static bool scan_on(int pagemap, struct scan *scan)
 {

@@ -9,7 +9,10 @@
  *  1. A thread of the target is held for two calls: userfaultfd(), and, when we have got the
  *     descriptor (pidfd_getfd), close(). It is ours alone from then on: when we close it, or are
  *     killed, the kernel forgets all protection. A tool that is killed between the two calls leaves
- *     a descriptor that does nothing and that an exec closes.
+ *     a descriptor that does nothing and that an exec closes: a note in a patch area says that one
+ *     may be there, and the next verb closes it. It is told from one of the target's own by this:
+ *     nobody has given it features (UFFDIO_API). As long as the target has another such one,
+ *     none is made.
  *  2. Pages are write-protected while the target runs, and then searched. A write to one costs a
  *     fault, which the kernel settles by itself and remembers.
  *  3. In the stop, PAGEMAP_SCAN tells which pages lost their protection. What is not protected (a
@@ -30,12 +33,18 @@
 #include "patcher/hold.h"
 
 /*
- * Steps 1. *fd is -1 where it can't be had: an older kernel, or seccomp filters that would not let
- * the calls pass. An error is one of the hold, after which the target is as it was.
+ * Step 1. *fd is -1 where it can't be had: an older kernel, or seccomp filters that would not let
+ * the calls pass. An error is one of the hold, after which the target is as it was. `journal`: the
+ * address of a patch area, whose header gets the note.
  */
 VG_MUST_CHECK struct vg_error *vg_written_open(const struct vg_live_target *target,
-					       const struct vg_hold_options *options, int *fd,
-					       uint64_t *nanoseconds);
+					       const struct vg_hold_options *options,
+					       uint64_t journal, int *fd, uint64_t *nanoseconds);
+/* For a header that has the note: closes what was left, if it was, and takes the note back. */
+VG_MUST_CHECK struct vg_error *vg_written_recover(const struct vg_live_target *target,
+						  const struct vg_hold_options *options,
+						  uint64_t journal, bool *closed,
+						  uint64_t *nanoseconds);
 
 /*
  * Step 2, for all private memory that is searched. Target running. Whoever wants to be told in the

@@ -129,7 +129,8 @@ struct vga_header {
 	uint32_t registration_offset;
 	uint32_t unwind_offset;
 	uint32_t unwind_bytes;
-	uint32_t reserved;
+	uint32_t opens;	      /* 1: a userfaultfd of the tool may be in the process; the next apply
+				 or revert closes it */
 	uint8_t checksum[32]; /* of the patch object: which patch this is */
 	char name[64];	      /* of the patch, NUL-terminated */
 };

@@ -463,3 +463,25 @@ void vg_case_expect_picture(const struct vg_case *c, const struct vg_case_pictur
 	ck_assert_mem_eq(now.code, picture->code, now.code_bytes);
 	vg_case_picture_clear(&now);
 }
+
+static bool is_mapped_as(const struct vg_case *c, const struct vg_case_picture *picture)
+{
+	struct vg_case_picture now;
+	bool same;
+
+	vg_case_picture(c, &now);
+	same = strcmp(now.maps, picture->maps) == 0;
+	vg_case_picture_clear(&now);
+	return same;
+}
+
+void vg_case_expect_settled(struct vg_case *c, const struct vg_case_picture *picture)
+{
+	for (int i = 0; i < 100 && !is_mapped_as(c, picture); i++) {
+		struct vg_result result;
+
+		vg_case_revert(c, "none", 30, VG_OUTCOME_ALREADY, &result);
+		vg_result_clear(&result);
+	}
+	vg_case_expect_picture(c, picture);
+}

@@ -77,6 +77,11 @@ struct vg_case_picture {
 };
 void vg_case_picture(const struct vg_case *c, struct vg_case_picture *picture);
 void vg_case_expect_picture(const struct vg_case *c, const struct vg_case_picture *picture);
+/*
+ * The same after verbs that had to find a safe point for memory that an earlier one left: on a host
+ * that gives threads no CPU to stop on, one verb more finds it.
+ */
+void vg_case_expect_settled(struct vg_case *c, const struct vg_case_picture *picture);
 void vg_case_picture_clear(struct vg_case_picture *picture);
 
 #endif

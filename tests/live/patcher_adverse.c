@@ -3,11 +3,13 @@
  * The worst moments: the target is killed at any system call of vgraft, has no memory left, threads
  * are born and die all the time while vgraft is killed, the disk is full.
  */
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <vgraft/patcher.h>
@@ -128,6 +130,86 @@ static bool is_nth(void *context, const struct vg_killer_call *call, size_t nth)
 	(void)call;
 	return nth == *(size_t *)context;
 }
+
+static bool is_getfd(void *context, const struct vg_killer_call *call, size_t nth)
+{
+	(void)context;
+	(void)nth;
+	return call->number == SYS_pidfd_getfd;
+}
+
+/* How many userfaultfds the target has. */
+static unsigned count_descriptors(const struct adverse *a)
+{
+	char path[64], target[64];
+	unsigned count = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", a->c.pid);
+	_cleanup_closedir_ DIR *directory = opendir(path);
+
+	ck_assert_ptr_nonnull(directory);
+	for (struct dirent *entry; (entry = readdir(directory));) {
+		ssize_t length =
+			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
+
+		target[length > 0 ? length : 0] = '\0';
+		count += strcmp(target, "anon_inode:[userfaultfd]") == 0;
+	}
+	return count;
+}
+
+/* Kills a revert between the two calls that a thread of the target makes for it. */
+static void leave_descriptor(struct adverse *a)
+{
+	struct vg_killer killer;
+	bool killed;
+
+	vg_case_must_apply(&a->c, a->patch);
+	run(a, "revert", is_getfd, NULL, &killer);
+	killed = killer.killed;
+	vg_killer_clear(&killer);
+	if (!killed)
+		vg_test_skip("the kernel does not keep track of written pages");
+}
+
+START_TEST(a_descriptor_that_a_killed_tool_left_is_closed_by_the_next_verb)
+{
+	struct vg_result result;
+	struct adverse a;
+
+	start(&a);
+	for (int i = 0; i < 5; i++) {
+		leave_descriptor(&a);
+		ck_assert_uint_eq(count_descriptors(&a), 1);
+		vg_case_revert(&a.c, "fix", 30, VG_OUTCOME_REVERTED, &result);
+		ck_assert(result.recovered);
+		ck_assert_uint_eq(count_descriptors(&a), 0);
+		vg_result_clear(&result);
+		vg_case_expect_answers(&a.c, 1, 1);
+	}
+	end(&a);
+}
+END_TEST
+
+/* Nor is one closed while nobody can tell which of two is the tool's. */
+START_TEST(a_descriptor_of_the_targets_own_is_left_alone)
+{
+	struct adverse a;
+
+	start(&a);
+	free(vg_case_ask(&a.c, 'u', "descriptor"));
+	vg_case_must_apply(&a.c, a.patch);
+	vg_case_must_revert(&a.c, "fix");
+	ck_assert_uint_eq(count_descriptors(&a), 1);
+	end(&a);
+	start(&a);
+	leave_descriptor(&a);
+	free(vg_case_ask(&a.c, 'u', "descriptor"));
+	vg_case_must_revert(&a.c, "fix");
+	ck_assert_uint_eq(count_descriptors(&a), 2);
+	end(&a);
+}
+END_TEST
 
 /* Threads that are born while vgraft dies are not left traced or stopped, and what runs is whole.
  */
@@ -252,6 +334,8 @@ int main(void)
 
 	tcase_set_timeout(tcase, 3600);
 	tcase_add_loop_test(tcase, a_target_that_is_killed_at_any_moment_is_told, 0, 2);
+	tcase_add_test(tcase, a_descriptor_that_a_killed_tool_left_is_closed_by_the_next_verb);
+	tcase_add_test(tcase, a_descriptor_of_the_targets_own_is_left_alone);
 	tcase_add_test(tcase, a_tool_that_is_killed_while_threads_come_and_go_leaves_old_or_new);
 	tcase_add_test(tcase, a_target_without_memory_stays_as_it_was);
 	tcase_add_test(tcase, a_full_disk_stops_nothing);

@@ -6,6 +6,7 @@
  * happened. Sampled; with VGRAFT_KILL_ALL in the environment at every call.
  */
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,12 +129,6 @@ static void run(struct kill *k, const char *verb, vg_killer_choice *choice, void
 	vg_killer_run(argv, choice, context, killer);
 }
 
-static bool is_nth(void *context, const struct vg_killer_call *call, size_t nth)
-{
-	(void)call;
-	return nth == *(size_t *)context;
-}
-
 /* A thread of the target that is stopped or traced after the tool's death. */
 static bool is_held(pid_t pid)
 {
@@ -245,7 +240,40 @@ static void expect_retry(struct kill *k, const char *what)
 	expect_answers(k, k->scenario->new, what);
 	vg_case_must_revert(&k->c, "fix");
 	expect_answers(k, original, what);
-	vg_case_expect_picture(&k->c, &k->picture);
+	vg_case_expect_settled(&k->c, &k->picture);
+}
+
+static bool is_traced_or_running(pid_t pid)
+{
+	char path[64], line[256], state = 0;
+	int tracer = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+
+	while (file && fgets(line, sizeof(line), file)) {
+		sscanf(line, "State: %c", &state);
+		sscanf(line, "TracerPid: %d", &tracer);
+	}
+	return tracer || state != 'T';
+}
+
+/* The tool is gone; what stopped the target before still does. Then it is let go on. */
+static void expect_stopped(const struct kill *k, const char *what)
+{
+	for (int i = 0; i < 2000 && is_traced_or_running(k->c.pid); i++)
+		usleep(1000);
+	ck_assert_msg(!is_traced_or_running(k->c.pid), "%s: the target is not stopped", what);
+
+	struct vg_patch_options once = {.timeout = 0};
+	struct vg_result result;
+	struct vg_error *error = vg_apply(k->patch, k->c.pid, &once, &result);
+
+	ck_assert_msg(!error && result.outcome == VG_OUTCOME_REFUSED, "%s, then apply: %s", what,
+		      result.reason ? result.reason : "");
+	vg_result_clear(&result);
+	ck_assert(!is_traced_or_running(k->c.pid));
+	kill(k->c.pid, SIGCONT);
 }
 
 /* What must be there before the verb. */
@@ -257,26 +285,48 @@ static void prepare(struct kill *k)
 		vg_case_must_apply(&k->c, k->patch);
 }
 
-/* One kill of the verb at call `at`, and the next verbs. False: it came to its end before. */
-static bool kill_at(struct kill *k, size_t at)
+struct point {
+	size_t at;
+	pid_t stopped; /* by a signal, just before the kill; or 0 */
+};
+
+static bool is_point(void *context, const struct vg_killer_call *call, size_t nth)
+{
+	const struct point *point = context;
+
+	(void)call;
+	if (nth == point->at && point->stopped)
+		kill(point->stopped, SIGSTOP);
+	return nth == point->at;
+}
+
+/* One kill of the verb, and the next verbs. False: it came to its end before. */
+static bool kill_at_point(struct kill *k, struct point point)
 {
 	const struct scenario *scenario = k->scenario;
 	struct vg_killer killer;
 	char what[160];
 
-	run(k, scenario->verb, is_nth, &at, &killer);
-	snprintf(what, sizeof(what), "%s killed at call %zu (%ld)", scenario->title, at,
+	run(k, scenario->verb, is_point, &point, &killer);
+	snprintf(what, sizeof(what), "%s killed at call %zu (%ld)", scenario->title, point.at,
 		 killer.calls[killer.count - 1].number);
 	bool killed = killer.killed;
 
 	ck_assert_msg(killed || killer.code == 0, "exit code %d: %s", killer.code, killer.messages);
 	k->killed += killed;
 	vg_killer_clear(&killer);
+	if (killed && point.stopped)
+		expect_stopped(k, what);
 	expect_free(k, what);
 	expect_consistent(k, what);
 	expect_truth(k, what);
 	expect_retry(k, what);
 	return killed;
+}
+
+static bool kill_at(struct kill *k, size_t at)
+{
+	return kill_at_point(k, (struct point){at, 0});
 }
 
 static size_t step(size_t sample)
@@ -301,6 +351,25 @@ START_TEST(a_killed_verb_leaves_old_or_new_and_the_next_verb_recovers)
 	       k.scenario->title, k.killed, k.left[0], k.left[1], k.left[2]);
 	fflush(stdout);
 	ck_assert_uint_gt(k.left[2], 0);
+	end(&k);
+}
+END_TEST
+
+START_TEST(a_verb_killed_while_a_signal_stops_the_target_leaves_it_stopped_and_whole)
+{
+	struct point point = {.at = 1};
+	struct kill k;
+
+	start(&k, &scenarios[_i]);
+	point.stopped = k.c.pid;
+	for (bool killed = true; killed; point.at += step(31)) {
+		prepare(&k);
+		killed = kill_at_point(&k, point);
+	}
+	printf("%s, target stopped by a signal: killed at %u points, 0 bad\n", k.scenario->title,
+	       k.killed);
+	fflush(stdout);
+	ck_assert_uint_gt(k.killed, 0);
 	end(&k);
 }
 END_TEST
@@ -370,6 +439,12 @@ int main(void)
 	tcase_set_timeout(recovery, 36000);
 	tcase_add_loop_test(verbs, a_killed_verb_leaves_old_or_new_and_the_next_verb_recovers, 0,
 			    SCENARIOS);
+	tcase_add_loop_test(
+		verbs, a_verb_killed_while_a_signal_stops_the_target_leaves_it_stopped_and_whole,
+		APPLY_THREE, APPLY_THREE + 1);
+	tcase_add_loop_test(
+		verbs, a_verb_killed_while_a_signal_stops_the_target_leaves_it_stopped_and_whole,
+		REVERT_THREE, REVERT_THREE + 1);
 	tcase_add_loop_test(recovery,
 			    a_killed_recovery_leaves_old_or_new_and_the_next_verb_recovers,
 			    APPLY_THREE, APPLY_THREE + 1);

@@ -16,6 +16,7 @@
 #include "common/error.h"
 #include "common/process_maps.h"
 #include "patcher/target.h"
+#include "tests/lib/killer.h"
 #include "tests/lib/patcher_case.h"
 #include "tests/lib/suite.h"
 
@@ -118,6 +119,90 @@ START_TEST(a_stopped_process_is_refused_and_stays_stopped)
 	ck_assert_int_eq(state_of(c.pid), 'T');
 	kill(c.pid, SIGCONT);
 	vg_case_must_apply(&c, patch);
+	vg_case_end(&c);
+}
+END_TEST
+
+struct stopping {
+	pid_t pid;
+	size_t at; /* the call of the tool */
+};
+
+static bool stop_target(void *context, const struct vg_killer_call *call, size_t nth)
+{
+	const struct stopping *stopping = context;
+
+	(void)call;
+	if (nth == stopping->at)
+		kill(stopping->pid, SIGSTOP);
+	return false;
+}
+
+/* Stopped at one call of an apply or revert: done, or refused by name. False: it has fewer. */
+static bool stop_at(struct vg_case *c, const char *verb, const char *subject,
+		    struct stopping stopping)
+{
+	_cleanup_free_ char *vgraft = vg_beside_test("../../vgraft");
+	char pid[16];
+	const char *argv[] = {vgraft, verb, subject, "--pid", pid, "--timeout", "0", NULL};
+	struct vg_killer killer;
+	bool was_reached;
+
+	snprintf(pid, sizeof(pid), "%d", c->pid);
+	vg_killer_run(argv, stop_target, &stopping, &killer);
+	was_reached = killer.count > stopping.at;
+	ck_assert_msg(killer.code == 0 || killer.code == 3 || killer.code == 4, "%s: %s", verb,
+		      killer.messages);
+	ck_assert_msg(killer.code != 3 || strstr(killer.messages, "stopped by a signal"), "%s",
+		      killer.messages);
+	ck_assert_msg(!strstr(killer.messages, "can make a system call"), "%s", killer.messages);
+	vg_killer_clear(&killer);
+	for (int i = 0; was_reached && i < 5000 && state_of(c->pid) != 'T'; i++)
+		usleep(1000);
+	ck_assert(!was_reached || state_of(c->pid) == 'T');
+	kill(c->pid, SIGCONT);
+	return was_reached;
+}
+
+/* Whatever was left: in, and out again. */
+static void take_turns(struct vg_case *c, const struct vg_patch *patch,
+		       const struct vg_case_picture *before)
+{
+	struct vg_patch_options wait = {.timeout = 30};
+	struct vg_result result;
+	struct vg_error *error = vg_apply(patch, c->pid, &wait, &result);
+
+	ck_assert_msg(!error && result.outcome <= VG_OUTCOME_ALREADY, "%s", result.reason);
+	vg_result_clear(&result);
+	vg_case_expect_answers(c, 2, 3);
+	vg_case_must_revert(c, "fix");
+	vg_case_expect_answers(c, 1, 1);
+	vg_case_expect_settled(c, before);
+}
+
+START_TEST(a_process_that_is_stopped_while_vgraft_works_stays_stopped_and_whole)
+{
+	char file[] = "/tmp/vgraft-stopped-XXXXXX";
+	struct vg_case_picture before;
+	struct vg_case c;
+	int fd = mkstemp(file);
+
+	vg_case_start(&c, "patcher_target", few_threads);
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", both, 2, NULL);
+
+	ck_assert_int_eq(write(fd, patch->bytes, patch->byte_count), (ssize_t)patch->byte_count);
+	close(fd);
+	vg_case_picture(&c, &before);
+	for (struct stopping at = {c.pid, 1}; stop_at(&c, "apply", file, at); at.at += 83)
+		take_turns(&c, patch, &before);
+	for (struct stopping at = {c.pid, 1}; stop_at(&c, "revert", "fix", at); at.at += 83) {
+		take_turns(&c, patch, &before);
+		vg_case_must_apply(&c, patch);
+	}
+	ck_assert_uint_eq(vg_case_counts(&c).damaged, 0);
+	unlink(file);
+	vg_case_picture_clear(&before);
 	vg_case_end(&c);
 }
 END_TEST
@@ -387,6 +472,7 @@ int main(void)
 	tcase_add_test(tcase, suspending_seccomp_is_for_those_who_ask_for_it);
 	tcase_add_test(tcase, a_vfork_child_that_shares_the_memory_makes_it_busy);
 	tcase_add_test(tcase, a_stopped_process_is_refused_and_stays_stopped);
+	tcase_add_test(tcase, a_process_that_is_stopped_while_vgraft_works_stays_stopped_and_whole);
 	tcase_add_test(tcase, a_traced_process_is_refused_and_stays_traced);
 	tcase_add_test(tcase, an_entry_across_two_pages_is_refused_by_name);
 	tcase_add_test(tcase, two_tools_on_one_target_exclude_each_other);

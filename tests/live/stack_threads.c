@@ -137,7 +137,7 @@ START_TEST(the_innermost_frame_at_the_first_byte_of_an_entry_is_safe)
 	probe_stop(&probe);
 
 	struct user_regs_struct regs = probe_registers(probe.pid);
-	probe.range = (struct vg_code_range){regs.rip, regs.rip + 64, "here", true};
+	probe.range = (struct vg_code_range){regs.rip, regs.rip + 64, "here", .is_entry = true};
 	regs.rcx = 0; /* the syscall instruction left the return address here */
 	probe_ok(vg_stacks_check_thread(probe.stacks, probe.pid, &regs, &probe.range, 1,
 					&probe.verdict, &probe.blocker, &probe.why));

@@ -193,8 +193,8 @@ static void write_commands(const char *path)
 	json_t *commands, *entry;
 	size_t index;
 
-	snprintf(prepared, sizeof(prepared), "%s/" PREPARED "/program-qemu-system-x86_64.json",
-		 vg_build_folder());
+	snprintf(prepared, sizeof(prepared),
+		 "%s/" PREPARED "/program-qemu-system-x86_64-b-qemu.json", vg_build_folder());
 	commands = json_load_file(prepared, 0, NULL);
 	ck_assert_uint_gt(json_array_size(commands), 1000);
 	json_array_foreach(commands, index, entry)

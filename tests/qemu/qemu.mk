@@ -24,10 +24,15 @@ $(B)/qemu/%.json: patches/qemu/%/manifest $(wildcard patches/qemu/debian-* patch
 $(B)/qemu/%.vgp: $(B)/qemu/%.json
 	@test -e $@
 
+# Some of the objects that QEMU is made from, for the share that is found of them.
+$(B)/qemu/objects: tests/qemu/objects tests/lib/qemu-ninja $(QEMU_FIXES)
+	@xargs tests/lib/qemu-ninja $(B) <$< >$@.new
+	@mv $@.new $@
+
 .PHONY: check-qemu check-qemu-run
 check-qemu: deps-qemu
 	@$(MAKE) --no-print-directory check-qemu-run
-check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_FIXES)
+check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_FIXES) $(B)/qemu/objects
 	@VGRAFT_BUILD=$(B) VGRAFT_QEMU_TREE=$(QEMU_TREE) tests/run $(QEMU)
 
 # How the fixes show: shared by the programs that look.

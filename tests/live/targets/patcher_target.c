@@ -366,6 +366,9 @@ static void obey(char command)
 		kept = NULL;
 		printf("forgotten\n");
 		break;
+	case 'u':
+		printf("descriptor %d\n", (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1));
+		break;
 	case 't':
 		printf("third %d\n", third());
 		break;

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+int on_event(int value);
+
+int on_event(int value)
+{
+	return value * value * 2;
+}
