@@ -7,6 +7,7 @@
 #include <vgraft/differ.h>
 #include <vgraft/rules.h>
 
+#include "cli/build_answer.h"
 #include "cli/list.h"
 #include "cli/manifest.h"
 #include "cli/report.h"
@@ -324,68 +325,6 @@ static int usage_error(struct vg_error *error)
 	return code;
 }
 
-static json_t *json_functions(const struct vg_build_result *result)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < result->function_count; i++) {
-		const struct vg_built_function *function = &result->functions[i];
-		json_t *object = json_object();
-
-		json_object_set_new(object, "name", vg_json_text(function->name));
-		json_object_set_new(object, "file", vg_json_text(function->file));
-		json_object_set_new(object, "kind",
-				    json_string(function->is_new ? "new" : "changed"));
-		json_object_set_new(object, "size", json_integer(function->bytes));
-		json_object_set_new(object, "parts",
-				    vg_json_strings(function->parts, function->part_count));
-		json_array_append_new(array, object);
-	}
-	return array;
-}
-
-static json_t *json_reasons(const struct vg_build_result *result)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < result->reason_count; i++) {
-		const struct vg_reason *reason = &result->reasons[i];
-		json_t *object = json_object();
-
-		json_object_set_new(object, "rule", vg_json_text(reason->rule));
-		json_object_set_new(object, "function", vg_json_text(reason->function));
-		json_object_set_new(object, "file", vg_json_text(reason->file));
-		json_object_set_new(object, "line",
-				    reason->line ? json_integer(reason->line) : json_null());
-		json_object_set_new(object, "text", vg_json_text(reason->text));
-		json_array_append_new(array, object);
-	}
-	return array;
-}
-
-static json_t *json_build(const struct build_options *options, const struct vg_build_result *result)
-{
-	json_t *object = json_object();
-	bool built = result->outcome == VG_BUILT;
-
-	json_object_set_new(object, "result", json_string(vg_build_word(result->outcome)));
-	json_object_set_new(object, "patch", vg_json_text(options->request.name));
-	json_object_set_new(object, "file",
-			    built ? vg_json_text(options->request.output) : json_null());
-	json_object_set_new(object, "bytes", json_integer((json_int_t)result->bytes));
-	json_object_set_new(object, "ms", json_real((double)(long)(result->ms * 10 + 0.5) / 10));
-	json_object_set_new(object, "match_ms",
-			    json_real((double)(long)(result->match_ms * 10 + 0.5) / 10));
-	if (options->manifest)
-		json_object_set_new(object, "prepare_ms",
-				    json_real((double)(long)options->from_manifest.ms));
-	json_object_set_new(object, "build_id", vg_json_text(result->build_id));
-	json_object_set_new(object, "functions", json_functions(result));
-	json_object_set_new(object, "reasons", json_reasons(result));
-	json_object_set_new(object, "notes", vg_json_strings(result->notes, result->note_count));
-	return object;
-}
-
 /* An error without a rule (the diff does not apply, a file is missing) is a reason all the same. */
 static void add_error_reason(const struct vg_error *error, struct vg_build_result *result)
 {
@@ -397,20 +336,6 @@ static void add_error_reason(const struct vg_error *error, struct vg_build_resul
 	result->reason_count = 1;
 	result->reasons[0].rule = vg_error_rule(error);
 	result->reasons[0].text = strdup(vg_error_text(error));
-}
-
-static void say_success(const struct build_options *options, const struct vg_build_result *result)
-{
-	if (result->outcome == VG_UNCHANGED) {
-		vg_say("unchanged: the diff changes no machine code; no patch was written");
-		return;
-	}
-	vg_say("built %s: %lu bytes, %zu functions, %.0f ms", options->request.output,
-	       (unsigned long)result->bytes, result->function_count, result->ms);
-	for (size_t i = 0; i < result->function_count; i++)
-		fprintf(stderr, "  %-7s %s (%s), %u bytes\n",
-			result->functions[i].is_new ? "new" : "changed", result->functions[i].name,
-			result->functions[i].file, result->functions[i].bytes);
 }
 
 static int fail(struct vg_error *error, struct vg_build_result *result)
@@ -436,6 +361,8 @@ static struct vg_error *prepare(struct build_options *options, int argc, char **
 
 static int run(struct build_options *options, int argc, char **argv)
 {
+	const struct vg_manifest_request *package =
+		options->manifest ? &options->from_manifest : NULL;
 	struct vg_build_result result = {0};
 	struct vg_error *error = prepare(options, argc, argv);
 	int code = VG_DONE;
@@ -449,8 +376,8 @@ static int run(struct build_options *options, int argc, char **argv)
 	if (error)
 		code = fail(error, &result);
 	else
-		say_success(options, &result);
-	if (options->json && vg_print_json(json_build(options, &result)))
+		vg_build_say(&options->request, &result);
+	if (options->json && vg_print_json(vg_build_answer(&options->request, package, &result)))
 		code = VG_FAILED;
 	vg_build_result_clear(&result);
 	return code;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/manifest.h"
 
+#include <string.h>
+
+#include <vgraft/rules.h>
+
 #include "cli/report.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -58,12 +62,37 @@ struct vg_error *vg_manifest_request_read(struct vg_manifest_request *from, cons
 	return join_cves(from, request);
 }
 
+static bool is_allowed(const struct vg_build_request *request, const char *rule)
+{
+	for (size_t i = 0; i < request->allow_count; i++)
+		if (!strcmp(request->allow[i], rule))
+			return true;
+	return false;
+}
+
+/*
+ * Values that the old code has computed and the new code reads are no change of a type or of
+ * initial data; only who wrote the manifest knows of them.
+ */
+static struct vg_error *check_live(const struct vg_manifest *manifest,
+				   const struct vg_build_request *request)
+{
+	if (!manifest->live || manifest->hooks.count || is_allowed(request, VG_RULE_DATA))
+		return NULL;
+	return vg_error_refuse(VG_RULE_DATA,
+			       "%s: the fix needs other values in live objects than the old code "
+			       "left there: %s; set them from a hook, or --allow data if the old "
+			       "ones may stay",
+			       manifest->path, manifest->live);
+}
+
 struct vg_error *vg_manifest_request_fill(struct vg_manifest_request *from, const char *work,
 					  struct vg_build_request *request)
 {
 	struct vg_package *package = &from->package;
 	double start = vg_now_ms();
 
+	VG_TRY(check_live(from->manifest, request));
 	*package = (struct vg_package){.manifest = from->manifest, .say = say_line, .lock = -1};
 	VG_TRY(vg_package_prepare(package, work, request->target));
 	request->source = package->source;
@@ -73,6 +102,7 @@ struct vg_error *vg_manifest_request_fill(struct vg_manifest_request *from, cons
 	request->compdb_count = 1;
 	request->target = package->binary;
 	request->own_build_directory = true;
+	request->exact_source = true;
 	from->ms = vg_now_ms() - start;
 	return NULL;
 }

@@ -43,6 +43,7 @@ struct vg_diff_file {
 struct vg_diff {
 	char *path; /* for errors */
 	char *text;
+	bool exact; /* made for this very source: line numbers alone may tell a place */
 	struct vg_diff_file *files;
 	size_t file_count;
 };

@@ -132,6 +132,12 @@ static struct vg_error *take_shows(struct reader *reader, const char *value, str
 	return take_text(reader, value, &reader->manifest->shows, "shows");
 }
 
+static struct vg_error *take_live(struct reader *reader, const char *value, struct words *words)
+{
+	(void)words;
+	return take_text(reader, value, &reader->manifest->live, "live");
+}
+
 static struct vg_error *take_source(struct reader *reader, const char *value, struct words *words)
 {
 	(void)value;
@@ -298,6 +304,7 @@ static const struct key {
 	{"allow", 1, 1, take_allow, "RULE"},
 	{"repairs", 1, 0, take_repairs, "SENTENCE"},
 	{"shows", 1, 0, take_shows, "SENTENCE"},
+	{"live", 1, 0, take_live, "SENTENCE"},
 	{"source", 2, 2, take_source, "PACKAGE VERSION"},
 	{"file", 2, 2, take_file, "NAME SHA256"},
 	{"leave-out", 1, MAX_WORDS, take_leave_out, "PATCH..."},

@@ -50,6 +50,7 @@ struct vg_manifest {
 	VG_LIST(const char *) allow;
 	bool replace;
 	const char *repairs, *shows;
+	const char *live; /* what live objects hold that the old code made, or NULL */
 
 	const char *source;	    /* source package, with version: what is offered */
 	const char *source_version; /* of the files */

@@ -422,6 +422,7 @@ struct vg_error *vg_source_tree_apply(struct vg_source_tree *tree, const char *d
 
 	VG_TRY(vg_diff_open(diff_path, &diff));
 	VG_TRY(check_names(diff));
+	diff->exact = tree->exact;
 
 	struct vg_diff **diffs = reallocarray(tree->diffs, tree->diff_count + 1, sizeof(*diffs));
 

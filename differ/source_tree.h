@@ -34,6 +34,7 @@ struct vg_touched {
 
 struct vg_source_tree {
 	char *root; /* canonical */
+	bool exact; /* the diffs were made for this very source, whose checksums say so */
 	struct vg_touched *files;
 	size_t count;
 	struct vg_diff **diffs; /* kept: patched lines point into them */

@@ -158,6 +158,11 @@ static struct vg_error *find_place(const struct vg_text *text, const struct vg_d
 {
 	long expected = header_index(hunk->old_start, hunk->old_count) + offset;
 
+	if (!hunk->old_count && diff->exact && expected >= (long)from &&
+	    expected <= (long)text->count) {
+		*index = (size_t)expected;
+		return NULL;
+	}
 	if (!hunk->old_count && (text->count || hunk->old_start))
 		return vg_error_new(VG_REFUSED,
 				    "%s:%u: the hunk has no context, so that its place in %s "

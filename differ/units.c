@@ -81,6 +81,7 @@ static struct vg_error *apply_diffs(struct vg_unit_plan *plan)
 	const struct vg_build_request *request = plan->request;
 
 	VG_TRY(vg_source_tree_open(request->source, &plan->tree));
+	plan->tree.exact = request->exact_source;
 	for (size_t i = 0; i < request->diff_count; i++)
 		VG_TRY(vg_source_tree_apply(&plan->tree, request->diffs[i]));
 	for (size_t i = 0; i < plan->tree.count; i++)
@@ -276,8 +277,10 @@ static struct vg_error *compile_plan(struct vg_unit_plan *plan, struct vg_units 
 	VG_TRY(apply_diffs(plan));
 	VG_TRY(find_commands(plan));
 	VG_TRY(make_directory(plan));
+	VG_TRY(vg_units_generate(plan));
 	VG_TRY(vg_units_reach(plan));
 	VG_TRY(vg_units_shadow(plan));
+	VG_TRY(vg_units_narrow(plan));
 	if (plan->count)
 		VG_TRY(vg_units_run(plan));
 	VG_TRY(vg_units_check_reached(plan));

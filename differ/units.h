@@ -57,6 +57,8 @@ VG_MUST_CHECK struct vg_error *vg_private_directory(const char *source, char **d
 VG_MUST_CHECK struct vg_error *vg_private_links(char **directory, int *lock);
 void vg_private_directory_keep(const char *directory);
 
+/* units_generated.c: what the build makes from touched files becomes touched too. */
+VG_MUST_CHECK struct vg_error *vg_units_generate(struct vg_unit_plan *plan);
 /* units_reach.c: fills plan->units. */
 VG_MUST_CHECK struct vg_error *vg_units_reach(struct vg_unit_plan *plan);
 /* units_check.c, after the compilation: touched files that no unit read are refused or noted. */
@@ -70,6 +72,9 @@ VG_MUST_CHECK struct vg_error *vg_units_write_patched(struct vg_unit_plan *plan,
 VG_MUST_CHECK struct vg_error *vg_units_mirror(struct vg_unit_plan *plan);
 VG_MUST_CHECK struct vg_error *vg_units_command_folder(struct vg_unit_plan *plan,
 						       const struct vg_compile_command *command);
+
+/* units_narrow.c: leaves out units that include a touched file and cannot be changed by it. */
+VG_MUST_CHECK struct vg_error *vg_units_narrow(struct vg_unit_plan *plan);
 
 /* units_run.c: runs the compilers. */
 VG_MUST_CHECK struct vg_error *vg_units_run(struct vg_unit_plan *plan);

@@ -31,6 +31,7 @@ struct search {
 	const struct vg_compile_command **pending; /* nothing known about them */
 	size_t pending_count;
 	size_t capacity; /* of plan->units */
+	size_t left_out; /* could not be preprocessed */
 };
 
 static bool is_same_unit(const struct vg_planned_unit *a, const struct vg_planned_unit *b)
@@ -171,7 +172,9 @@ static bool is_source_text(const char *name)
  * comment that names virtio-net.c does. */
 static bool is_included_name(const char *text, const char *at, const char *end)
 {
-	return at > text && memchr("/\"<", at[-1], 3) && (*end == '"' || *end == '>');
+	char before = at > text ? at[-1] : '\0';
+
+	return (before == '/' || before == '"' || before == '<') && (*end == '"' || *end == '>');
 }
 
 static bool does_file_name(const char *path, const char *name)
@@ -248,6 +251,23 @@ static struct vg_error *scan_job(struct vg_unit_plan *plan,
 	return error;
 }
 
+/* They are not part of the target, so the first stands for them all. */
+static struct vg_error *leave_out(struct search *search, const struct vg_compile_command *command,
+				  const struct vg_job *job)
+{
+	struct vg_unit_plan *plan = search->plan;
+	_cleanup_free_ char *message = vg_compiler_message(plan, job->log, command->directory);
+
+	vg_units_explain(plan->request, "%s left out: %s", command->path, message ?: "");
+	if (search->left_out++)
+		return NULL;
+	vg_words_format(&plan->notes,
+			"%s left out, and others may be: it cannot be preprocessed with its "
+			"compile command (%s)",
+			command->path, message ?: "");
+	return vg_words_check(&plan->notes);
+}
+
 static struct vg_error *read_scan(struct search *search, const struct vg_compile_command *command,
 				  size_t number, const struct vg_job *job)
 {
@@ -257,16 +277,8 @@ static struct vg_error *read_scan(struct search *search, const struct vg_compile
 
 	if (!output)
 		return vg_error_no_memory();
-	if (!vg_job_succeeded(job)) {
-		_cleanup_free_ char *message =
-			vg_compiler_message(plan, job->log, command->directory);
-
-		vg_words_format(&plan->notes,
-				"%s left out: it cannot be preprocessed with its compile command "
-				"(%s)",
-				command->path, message ?: "");
-		return vg_words_check(&plan->notes);
-	}
+	if (!vg_job_succeeded(job))
+		return leave_out(search, command, job);
 	VG_TRY(vg_dependencies_count(search->dependencies, output, command->directory,
 				     plan->pre.root, &plan->spelled, &count));
 	if (plan->request->own_build_directory)

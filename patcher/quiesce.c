@@ -141,12 +141,15 @@ static struct vg_error *with_tally(struct vg_error *error, unsigned attempts, un
 
 /*
  * Who asks whether the patch would go in now does not ask about the very microsecond: a thread that
- * is in a changed function each time is an answer. That a loaded host did not let a thread run
- * until the deadline is none; a few more attempts are made.
+ * is in a changed function each time is an answer. That a thread did not stop is none; a few more
+ * attempts are made, and where a loaded host did not let it run, all that the time allows.
  */
-static bool is_answer(unsigned attempts, unsigned unsafe)
+static bool is_answer(const struct vg_session *session, const struct vg_stop_report *report,
+		      unsigned attempts, unsigned unsafe)
 {
-	return unsafe >= SURE_ATTEMPTS || attempts >= ATTEMPTS;
+	if (unsafe >= SURE_ATTEMPTS)
+		return true;
+	return attempts >= ATTEMPTS && (!report->starved || vg_clock_now() >= session->deadline);
 }
 
 /*
@@ -189,7 +192,8 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 		attempts++;
 		unsafe += report.outcome == VG_STOP_UNSAFE;
 		starved += report.starved;
-		if (once ? is_answer(attempts, unsafe) : vg_clock_now() >= session->deadline)
+		if (once ? is_answer(session, &report, attempts, unsafe)
+			 : vg_clock_now() >= session->deadline)
 			return with_tally(error, attempts, starved, named);
 		vg_clock_sleep(jitter(wait));
 		wait = 2 * wait < LONGEST_WAIT ? 2 * wait : LONGEST_WAIT;

@@ -34,6 +34,8 @@ struct vg_build_request {
 	const char **allow; /* rules that a human has decided about */
 	size_t allow_count;
 	bool keep_temp;
+	/* The diffs were made for this very source: hunks need no context. */
+	bool exact_source;
 	/* The build directory is the tool's own: what units include may be noted down there. */
 	bool own_build_directory;
 	const char *output;

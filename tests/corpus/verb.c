@@ -47,6 +47,13 @@ static struct vg_error *read_answer(const char *verb, struct answer *answer)
 	return NULL;
 }
 
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
 static struct vg_error *call(const struct verbs *verbs, const struct arguments *arguments, int code,
 			     struct answer *answer)
 {
@@ -55,16 +62,10 @@ static struct vg_error *call(const struct verbs *verbs, const struct arguments *
 	VG_TRY(run_command(arguments, verbs->workspace->directory, &answer->run));
 	VG_TRY(read_answer(verb, answer));
 	if (answer->run.code != code)
-		return vg_error_new(VG_FAILED, "%s: expected exit code %d, got %d: %.400s", verb,
-				    code, answer->run.code, first_line(answer->run.err));
+		return vg_error_new(VG_FAILED, "%s: expected exit code %d, got %d: %.400s %.400s",
+				    verb, code, answer->run.code, text_of(answer->json, "reason"),
+				    first_line(answer->run.err));
 	return NULL;
-}
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
 }
 
 static struct vg_error *expect_text(const char *verb, const json_t *object, const char *key,

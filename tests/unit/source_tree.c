@@ -66,6 +66,19 @@ static void leave(void)
 	vg_project_leave();
 }
 
+START_TEST(without_context_only_the_very_source_of_the_diff_will_do)
+{
+	static const char diff[] = "--- a/src/a.c\n+++ b/src/a.c\n@@ -2,0 +3 @@\n+new\n"
+				   "@@ -9,0 +11,2 @@\n+last\n+one\n";
+
+	assert_refused(diff, "no context");
+	tree.exact = true;
+	assert_refused("--- a/src/a.c\n+++ b/src/a.c\n@@ -99,0 +100 @@\n+new\n", "no context");
+	apply(diff);
+	assert_content("src/a.c", "1\n2\nnew\n3\n4\n5\n6\n7\n8\n9\nlast\none\n10\n");
+}
+END_TEST
+
 START_TEST(the_strip_level_is_found_by_trial)
 {
 	static const char *const names[][2] = {
@@ -292,6 +305,7 @@ int main(void)
 	TCase *tcase = tcase_create("source_tree");
 
 	tcase_add_checked_fixture(tcase, enter, leave);
+	tcase_add_test(tcase, without_context_only_the_very_source_of_the_diff_will_do);
 	tcase_add_test(tcase, the_strip_level_is_found_by_trial);
 	tcase_add_test(tcase, a_strip_level_that_is_not_certain_is_refused);
 	tcase_add_test(tcase, a_hunk_may_have_moved_to_the_one_place_where_it_matches);

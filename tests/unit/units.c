@@ -278,6 +278,54 @@ START_TEST(what_units_include_is_noted_down_in_a_build_directory_of_our_own)
 }
 END_TEST
 
+/* Six units include the header; one uses what is new in it. */
+START_TEST(units_that_mention_nothing_new_of_a_header_are_not_compiled)
+{
+	static const char *const sources[] = {"src/main.c", "src/other.c", "src/c1.c", "src/c2.c",
+					      "src/c3.c",   "src/c4.c",	   NULL};
+
+	vg_project_shell("for i in 1 2 3 4; do printf '#include \"dev.h\"\\nint c%%s(int x)"
+			 "\\n{\\n\\treturn clamp(x);\\n}\\n' $i > tree/src/c$i.c; done");
+	write_compdb("tree/compile_commands.json", "tree", "gcc -O2 -g -Iinclude", sources);
+	make_diff("sed -i 's/^#endif/int fresh(int x);\\n#endif/' include/dev.h && "
+		  "sed -i 's/return clamp(x);/return fresh(x);/' src/c3.c && "
+		  "printf '\\nint fresh(int x)\\n{\\n\\treturn x;\\n}\\n' >> src/other.c");
+	compile("fix.diff");
+	ck_assert_str_eq(files(), "src/c3.c src/other.c ");
+	ck_assert_ptr_nonnull(strstr(explained, "unit src/main.c: mentions nothing"));
+	make_diff("sed -i 's/LIMIT 16/LIMIT 8/' include/dev.h");
+	compile("fix.diff");
+	ck_assert_uint_eq(units.count, 6); /* they all call the inline function */
+}
+END_TEST
+
+START_TEST(what_ninja_makes_from_a_touched_file_is_made_again)
+{
+	static const char *const sources[] = {"src/main.c", NULL};
+
+	if (system("command -v ninja >/dev/null"))
+		vg_test_skip("ninja is not installed (Debian package ninja-build)");
+	vg_project_write("tree/limits.list", "LIMIT 16\n");
+	vg_project_write("tree/build.ninja",
+			 "rule gen\n  command = sed 's/^/#define /' $in > $out\n"
+			 "build obj/limits.h: gen limits.list\n");
+	vg_project_write(
+		"tree/include/dev.h",
+		"#include \"limits.h\"\nstatic inline int clamp(int x) { return x > LIMIT ? "
+		"LIMIT : x; }\n");
+	write_compdb("tree/compile_commands.json", "tree", "gcc -O2 -g -Iinclude -Iobj", sources);
+	vg_project_shell("ninja -C tree >/dev/null");
+	make_diff("sed -i 's/16/8/' limits.list");
+	compile("fix.diff");
+	ck_assert_ptr_nonnull(strstr(explained, "generated again: obj/limits.h"));
+	ck_assert_str_eq(files(), "src/main.c ");
+	assert_same_code("first", false);
+	assert_same_code("second", true);
+	vg_project_shell(
+		"grep -q 'LIMIT 16' tree/obj/limits.h && grep -q 'LIMIT 16' tree/limits.list");
+}
+END_TEST
+
 START_TEST(absolute_paths_and_other_build_folders_work)
 {
 	static const char *const plain[] = {"../tree/src/main.c", NULL};
@@ -734,6 +782,8 @@ int main(void)
 	tcase_add_test(tcase, a_unit_that_includes_a_touched_unit_is_found);
 	tcase_add_test(tcase, a_name_in_a_comment_or_in_a_longer_name_is_no_include);
 	tcase_add_test(tcase, what_units_include_is_noted_down_in_a_build_directory_of_our_own);
+	tcase_add_test(tcase, units_that_mention_nothing_new_of_a_header_are_not_compiled);
+	tcase_add_test(tcase, what_ninja_makes_from_a_touched_file_is_made_again);
 	tcase_add_test(tcase, absolute_paths_and_other_build_folders_work);
 	tcase_add_test(tcase, generated_headers_of_a_build_folder_are_seen);
 	tcase_add_test(tcase, objects_are_the_same_bytes_wherever_the_private_directory_is);
