@@ -146,6 +146,102 @@ START_TEST(what_ends_qemu_ends_it_before_the_fix_and_after_it_was_taken_out)
 }
 END_TEST
 
+/* ---- all of them together */
+
+#define CUMULATIVE  "tests/qemu/patches/cumulative"
+#define PATCHES_MAX 64
+
+/* Patches of patches/qemu that were built; some are refused, by design. */
+static size_t find_patches(struct vg_qemu_patch patches[PATCHES_MAX], char folders[][80])
+{
+	_cleanup_(vg_cleanup_closedir) DIR *folder = opendir("patches/qemu");
+	size_t count = 0;
+
+	ck_assert_ptr_nonnull(folder);
+	for (const struct dirent *entry; (entry = readdir(folder)) && count < PATCHES_MAX;) {
+		char object[PATH_MAX];
+
+		snprintf(object, sizeof(object), "%s/qemu/%.60s.vgp", vg_build_folder(),
+			 entry->d_name);
+		if (entry->d_name[0] == '.' || access(object, R_OK) != 0 ||
+		    strstr(entry->d_name, "qxl"))
+			continue;
+		snprintf(folders[count], 80, "patches/qemu/%.60s", entry->d_name);
+		vg_must(vg_qemu_patch_build(folders[count], &patches[count]));
+		count++;
+	}
+	return count;
+}
+
+static int by_name(const void *left, const void *right)
+{
+	return strcmp(((const struct vg_qemu_patch *)left)->name,
+		      ((const struct vg_qemu_patch *)right)->name);
+}
+
+static void apply_all(struct effect_stage *stage, const struct vg_qemu_patch *patches, size_t count,
+		      bool backwards)
+{
+	for (size_t i = 0; i < count; i++)
+		vg_must(vg_qemu_patch_apply(&patches[backwards ? count - 1 - i : i], stage->qemu,
+					    NULL));
+}
+
+/* Where a step leads on and on over all of them: `step` has no divisor in common with the count. */
+static void revert_all(struct effect_stage *stage, const struct vg_qemu_patch *patches,
+		       size_t count)
+{
+	size_t step = count / 2;
+
+	while (step > 1 && count % step == 0)
+		step--;
+	for (size_t i = 0, at = 0; i < count; i++, at = (at + step) % count)
+		vg_must(vg_qemu_patch_revert(&patches[at], stage->qemu, NULL));
+}
+
+static void expect_all(struct effect_stage *stage, bool fixed)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (is_there(&rows[i]) && !rows[i].runs && (fixed || !rows[i].assertion))
+			expect_effect(stage, &rows[i], fixed);
+	vg_must(vg_qemu_wait_verified(stage->qemu, BETWEEN_STEPS));
+	vg_must(vg_qmp_wait_answers(vg_qemu_qmp(stage->qemu), 10));
+}
+
+START_TEST(all_fixes_go_in_in_two_orders_and_out_in_a_third_and_give_way_to_one_for_all)
+{
+	_cleanup_stage_ struct effect_stage stage = {0};
+	struct vg_qemu_patch patches[PATCHES_MAX], cumulative;
+	_cleanup_answer_ json_t *answer = NULL;
+	char folders[PATCHES_MAX][80];
+	struct vg_qemu_counts counts;
+	size_t count;
+
+	vg_qemu_need(__func__);
+	vg_must(vg_qemu_patch_build(CUMULATIVE, &cumulative));
+	count = find_patches(patches, folders);
+	ck_assert_uint_gt(count, 10);
+	qsort(patches, count, sizeof(*patches), by_name);
+	vg_must(effect_stage_boot(&stage));
+	vg_must(vg_qemu_start_streams(stage.qemu));
+	for (int backwards = 0; backwards < 2; backwards++) {
+		apply_all(&stage, patches, count, backwards);
+		expect_all(&stage, true);
+		revert_all(&stage, patches, count);
+		expect_all(&stage, false);
+	}
+	apply_all(&stage, patches, count, false);
+	vg_must(vg_qemu_patch_apply(&cumulative, stage.qemu, &answer));
+	ck_assert_uint_eq(json_array_size(json_object_get(answer, "replaced")), count);
+	expect_all(&stage, true);
+	vg_must(vg_qemu_patch_revert(&cumulative, stage.qemu, NULL));
+	expect_all(&stage, false);
+	vg_must(vg_qemu_end_streams(stage.qemu, &counts));
+	vg_must(vg_qemu_power_off(stage.qemu));
+	vg_must(vg_qemu_check_disk(stage.qemu));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("qemu proof");
@@ -153,6 +249,9 @@ int main(void)
 
 	tcase_set_timeout(tests, 15 * VG_HANG_SECONDS);
 	tcase_add_test(tests, each_fix_shows_in_the_running_qemu);
+	tcase_add_test(
+		tests,
+		all_fixes_go_in_in_two_orders_and_out_in_a_third_and_give_way_to_one_for_all);
 	tcase_add_loop_test(tests, what_ends_qemu_ends_it_before_the_fix_and_after_it_was_taken_out,
 			    0, (int)ROWS);
 	suite_add_tcase(suite, tests);
