@@ -205,12 +205,6 @@ VG_MUST_CHECK struct vg_error *vg_import_add(struct vg_patch_build *build, struc
 					     struct vg_reach *reach);
 VG_MUST_CHECK struct vg_error *vg_reach_import(struct vg_patch_build *build,
 					       const struct vg_item *item, struct vg_reach *reach);
-/*
- * reach_provider.c: a function of the target that neither a symbol table nor matched code tells of:
- * by the object of a unit that defines it. Sets no address if there is none that matches.
- */
-VG_MUST_CHECK struct vg_error *
-vg_reach_provider(struct vg_patch_build *build, const struct vg_item *item, struct vg_reach *reach);
 
 /* piece.c */
 VG_MUST_CHECK struct vg_error *vg_piece_new(struct vg_patch_build *build, enum vg_piece_kind kind,

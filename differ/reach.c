@@ -8,8 +8,8 @@
  *      the same as before. Its address is read from matched code that uses it; the symbol table
  *      must not contradict. Without such code the symbol table decides.
  *   2. what only the new code has comes with the patch.
- *   3. what neither has is of another module: through the target's own PLT or GOT, or an import;
- *   4. or of a unit that the diff does not reach, which is compiled to find it.
+ *   3. what neither has is of a unit that the diff does not reach, which is compiled to find it;
+ *   4. or of another module: through the target's own PLT or GOT, or an import.
  */
 #include <string.h>
 
@@ -387,21 +387,6 @@ static struct vg_error *reach_other_unit(struct vg_patch_build *build, const str
 	return NULL;
 }
 
-/* Steps 3 and 4. */
-static struct vg_error *reach_elsewhere(struct vg_patch_build *build, const struct vg_item *post,
-					struct vg_reach *reach)
-{
-	struct vg_error *error = vg_reach_import(build, post, reach), *other;
-
-	if (!error || vg_error_code(error) != VG_REFUSED)
-		return error;
-	other = vg_reach_provider(build, post, reach);
-	if (!other && !reach->has_address)
-		return error;
-	vg_error_free(error);
-	return other;
-}
-
 static struct vg_error *reach_undefined(struct vg_patch_build *build, struct vg_pair *pair,
 					struct vg_item *post, struct vg_reach *reach)
 {
@@ -416,7 +401,7 @@ static struct vg_error *reach_undefined(struct vg_patch_build *build, struct vg_
 	if (!done && !is_reached(reach) && !vg_target_dynamic(build->target, post->name))
 		VG_TRY(vg_reach_elsewhere(build, post, reach));
 	if (!done && !is_reached(reach))
-		VG_TRY(reach_elsewhere(build, post, reach));
+		VG_TRY(vg_reach_import(build, post, reach));
 	return NULL;
 }
 

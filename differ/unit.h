@@ -71,15 +71,6 @@ char *vg_units_source_line(const struct vg_units *units, bool post, const char *
 void vg_units_clear(struct vg_units *units, bool keep);
 
 /*
- * Compiles the next unit of the project, without the diff and with its own flags, whose source
- * seems to define a function of that name. *next is 0 at first. *object (malloc, in the private
- * directory) stays NULL when there is no other; *file is of the plan.
- */
-VG_MUST_CHECK struct vg_error *vg_units_compile_provider(struct vg_unit_plan *plan,
-							 const char *name, size_t *next,
-							 const char **file, char **object);
-
-/*
  * Compiles one more C file (a hook) with the flags of the first unit; used for --hooks.
  * The object lies in the private directory.
  */
