@@ -33,7 +33,6 @@ static const struct row rows[] = {
 	{"patches/qemu/drive-context", effect_drive_context, "bdrv_replace_child_noperm: Assertion",
 	 false},
 	{"patches/qemu/canonical-fault-cr2", effect_canonical_fault, NULL, false},
-	{"patches/qemu/avx-insert-operand", effect_avx_insert, NULL, false},
 	{"patches/qemu/e1000e-delayed-causes", effect_e1000e_delayed_causes, "delayed_causes == 0",
 	 false},
 	{"patches/qemu/e1000e-receive", effect_e1000e_receive, "MAX_PS_BUFFERS", false},
