@@ -8,7 +8,8 @@
  *      the same as before. Its address is read from matched code that uses it; the symbol table
  *      must not contradict. Without such code the symbol table decides.
  *   2. what only the new code has comes with the patch.
- *   3. what neither has is of another module: through the target's own PLT or GOT, or an import.
+ *   3. what neither has is of a unit that the diff does not reach, which is compiled to find it;
+ *   4. or of another module: through the target's own PLT or GOT, or an import.
  */
 #include <string.h>
 

@@ -16,6 +16,9 @@
 #define BLOCK	     1024 /* bytes that are looked at in one go; pages are whole blocks */
 #define MANGLED_BITS 0x1ffffull
 
+/* Bytes that were read are looked at in place, four at a time. */
+typedef uint32_t __attribute__((may_alias)) half_word;
+
 /* One walk through memory. */
 struct walk {
 	struct vg_pointer_search *search;
@@ -107,7 +110,7 @@ static size_t find_word(struct vg_pointer_search *search, const uint8_t *bytes, 
  * such that the compiler makes vector instructions of them. `halves` has one more than the block.
  */
 __attribute__((target_clones("avx2", "default"), optimize("O3"))) static bool
-is_block_interesting(const struct vg_pointer_search *search, const uint32_t *halves)
+is_block_interesting(const struct vg_pointer_search *search, const half_word *halves)
 {
 	const struct vg_pointer_summary *summary = &search->summary;
 	uint32_t mark = (uint32_t)(search->guard >> 47), any = !summary->half_count;
@@ -129,8 +132,8 @@ is_block_interesting(const struct vg_pointer_search *search, const uint32_t *hal
 /* Within one block and the half word behind it; `count` if there is none. */
 static size_t look_at_block(struct vg_pointer_search *search, const uint8_t *bytes, size_t count)
 {
-	uint32_t copy[BLOCK / 4 + 1];
-	const uint32_t *halves = (const uint32_t *)bytes;
+	half_word copy[BLOCK / 4 + 1];
+	const half_word *halves = (const half_word *)bytes;
 
 	if (count < sizeof(copy)) {
 		memcpy(copy, bytes, count);
@@ -240,9 +243,9 @@ static bool is_over(const struct vg_pointer_search *search)
 
 static void suspect(struct vg_suspects *suspects, uint64_t start, uint64_t end)
 {
-	struct vg_suspect *last = suspects->runs + suspects->count - 1;
+	struct vg_suspect *last = suspects->count ? &suspects->runs[suspects->count - 1] : NULL;
 
-	if (suspects->count && start <= last->end) {
+	if (last && start <= last->end) {
 		last->end = end > last->end ? end : last->end;
 		return;
 	}

@@ -24,15 +24,32 @@ $(B)/qemu/%.json: patches/qemu/%/manifest $(wildcard patches/qemu/debian-* patch
 $(B)/qemu/%.vgp: $(B)/qemu/%.json
 	@test -e $@
 
+# Other programs (docs/targets.md). The first two share the build directory of the emulator; each of the others takes
+# minutes to configure.
+TARGET_PATCH = $(B)/targets/$(1).vgp
+CHEAP_TARGETS := $(call TARGET_PATCH,aarch64) $(call TARGET_PATCH,virtiofsd)
+ALL_TARGETS := $(CHEAP_TARGETS) $(call TARGET_PATCH,microvm) $(call TARGET_PATCH,xen)
+
+$(B)/targets/%.vgp: patches/targets/%/manifest $(wildcard patches/qemu/debian-12-u15*) $(B)/vgraft
+	@mkdir -p $(@D)
+	$(B)/vgraft build --manifest $< --work $(B)/packages -o $@
+
+.PHONY: check-targets check-targets-run
+check-targets: deps-qemu
+	@$(MAKE) --no-print-directory check-targets-run
+check-targets-run: all $(B)/tests/qemu/targets $(ALL_TARGETS)
+	@VGRAFT_BUILD=$(B) tests/run $(B)/tests/qemu/targets
+
 # Some of the objects that QEMU is made from, for the share that is found of them.
-$(B)/qemu/objects: tests/qemu/objects tests/lib/qemu-ninja $(QEMU_FIXES)
+# After all else that has ninja run in that build directory.
+$(B)/qemu/objects: tests/qemu/objects tests/lib/qemu-ninja $(QEMU_FIXES) | $(CHEAP_TARGETS)
 	@xargs tests/lib/qemu-ninja $(B) <$< >$@.new
 	@mv $@.new $@
 
 .PHONY: check-qemu check-qemu-run
 check-qemu: deps-qemu
 	@$(MAKE) --no-print-directory check-qemu-run
-check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_FIXES) $(B)/qemu/objects
+check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_FIXES) $(CHEAP_TARGETS) $(B)/qemu/objects
 	@VGRAFT_BUILD=$(B) VGRAFT_QEMU_TREE=$(QEMU_TREE) tests/run $(QEMU)
 
 # How the fixes show: shared by the programs that look.
