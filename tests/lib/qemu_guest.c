@@ -117,7 +117,7 @@ static void add_machine(struct command *command, const struct vg_qemu_options *o
 {
 	add(command, "-M", "pc");
 	add(command, "-accel", "tcg,thread=multi");
-	add(command, "-cpu", options->cpu ? options->cpu : "qemu64");
+	add(command, "-cpu", "qemu64");
 	add(command, "-smp", "2");
 	add(command, "-m", "128");
 	add(command, "-nodefaults", "-no-user-config");

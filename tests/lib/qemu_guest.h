@@ -28,7 +28,6 @@ struct vg_qemu;
 struct vg_qemu_options {
 	const char *program;	  /* NULL: the one of the unpacked package */
 	bool sandbox;		  /* -sandbox on, with every deny option */
-	const char *cpu;	  /* NULL: qemu64 */
 	const char *append;	  /* more for the kernel's command line; NULL: nothing */
 	const char *const *extra; /* more words for QEMU, ending in NULL; NULL: none */
 	/* Runs this instead of a kernel: there is no guest to talk to, nor a thread that asks. */

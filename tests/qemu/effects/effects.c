@@ -56,7 +56,6 @@ struct vg_error *effect_stage_boot(struct effect_stage *stage)
 	stage->has_guest = true;
 	return open_stage(&(struct vg_qemu_options){.qtest = true,
 						    .extra = devices,
-						    .cpu = "max,la57=off",
 						    .append = EFFECTS_APPEND},
 			  stage);
 }

@@ -36,7 +36,7 @@ typedef struct vg_error *effect_function(struct effect_stage *stage, bool *fixed
 effect_function effect_uhci_exploit, effect_ohci_exploit, effect_usb_net_address;
 effect_function effect_e1000e_delayed_causes, effect_e1000e_receive, effect_loopback_padding;
 effect_function effect_x509_key_usage, effect_drive_context;
-effect_function effect_canonical_fault, effect_avx_insert;
+effect_function effect_canonical_fault;
 
 /* These only have the new code run; *fixed is not set. */
 effect_function effect_run_rewrite, effect_run_restart, effect_run_smi;

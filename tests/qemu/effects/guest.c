@@ -23,15 +23,6 @@ struct vg_error *effect_canonical_fault(struct effect_stage *stage, bool *fixed)
 	return NULL;
 }
 
-struct vg_error *effect_avx_insert(struct effect_stage *stage, bool *fixed)
-{
-	_cleanup_free_ char *line = NULL;
-
-	VG_TRY(vg_qemu_command(stage->qemu, "insert", "vg-insert", &line));
-	*fixed = strcmp(line, "vg-insert done") == 0;
-	return NULL;
-}
-
 struct vg_error *effect_run_rewrite(struct effect_stage *stage, bool *fixed)
 {
 	(void)fixed;

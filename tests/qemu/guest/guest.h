@@ -48,7 +48,6 @@ void uhci_transfer(void);
 
 /* Each tells how it ended (main.c). */
 void processor_fault(void);   /* accesses to an address that is not canonical */
-void processor_insert(void);  /* an AVX instruction whose operand is the end of a page */
 void processor_rewrite(void); /* code that changes itself */
 void processor_restart(void); /* the second processor off and on */
 void processor_smi(void);     /* system management mode */

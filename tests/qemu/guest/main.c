@@ -10,7 +10,6 @@
  *   read       one read of the disk, outside the streams: `vg-read done`
  *   stop       the streams come to their end, all is flushed: counters, then `vg-stopped sum=…`
  *   fault      `vg-fault address=…`: not canonical, accessed many times
- *   insert     `vg-insert done` or `vg-insert faulted`: VINSERTF128 at the end of a page
  *   rewrite    `vg-rewrite done`: code that changes itself has run
  *   restart    `vg-restart done`: the second processor was off
  *   smi        `vg-smi done`: the firmware's system management handler has run
@@ -142,7 +141,6 @@ static void obey(const char *word)
 		{"read", disk_read_one},
 		{"stop", end},
 		{"fault", processor_fault},
-		{"insert", processor_insert},
 		{"rewrite", processor_rewrite},
 		{"restart", processor_restart},
 		{"smi", processor_smi},

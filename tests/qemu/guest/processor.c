@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a program does that QEMU's processor does wrong without a fix, and what has the code of
- * a fix run. Intel SDM: volume 1, 3.3.7.1 (canonical addresses); volume 2, VINSERTF128.
+ * a fix run. Intel SDM, volume 1, section 3.3.7.1: canonical addresses.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,34 +62,6 @@ static unsigned char *new_code(const unsigned char *code, size_t bytes)
 		give_up("no memory for code");
 	memcpy(page, code, bytes);
 	return page;
-}
-
-struct insertion {
-	void (*code)(const void *);
-	const void *from;
-};
-
-static void insert(void *argument)
-{
-	const struct insertion *insertion = argument;
-
-	insertion->code(insertion->from);
-}
-
-/* New code each time: what was translated already stays as it is. */
-void processor_insert(void)
-{
-	/* vinsertf128 $1, (%rdi), %ymm0, %ymm0; vzeroupper; ret */
-	static const unsigned char code[] = {0xc4, 0xe3, 0x7d, 0x18, 0x07,
-					     0x01, 0xc5, 0xf8, 0x77, 0xc3};
-	unsigned char *page = new_code(code, sizeof(code)), *data = new_code(code, 0);
-	struct insertion insertion = {(void (*)(const void *))(uintptr_t)page, data + PAGE - 16};
-
-	memset(data, 1, PAGE);
-	mprotect(data + PAGE, PAGE, PROT_NONE);
-	say("vg-insert %s", is_without_fault(insert, &insertion) ? "done" : "faulted");
-	munmap(page, 2 * PAGE);
-	munmap(data, 2 * PAGE);
 }
 
 /* A block of code that jumps to itself, and is written anew when it has run. */
