@@ -77,5 +77,6 @@ struct vg_error *effect_drive_context(struct effect_stage *stage, bool *fixed)
 	}
 	VG_TRY(is_refused(error, "Different aio context", &refused));
 	*fixed = refused;
-	return NULL;
+	return vg_qmp_ask(qmp, "x-blockdev-set-iothread",
+			  json_pack("{s:s, s:n}", "node-name", "foreign", "iothread"), NULL);
 }
