@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "common/error.h"
 #include "differ/safety.h"
 
 static bool is_function(const struct vg_symbol *symbol)
@@ -69,9 +70,39 @@ static struct vg_error *check_change(struct vg_patch_build *build, const struct 
 			 change->pre->source, other, build->target->elf->path);
 }
 
+/*
+ * Nobody may allow this: one entry cannot lead to two new functions. It is what comes of a unit of
+ * another program that has the same code, when the target is stripped of the names of its files.
+ */
+static struct vg_error *check_pair(const struct vg_patch_build *build, const struct vg_change *a,
+				   const struct vg_change *b)
+{
+	if (!a->match || !b->match || a->match->address != b->match->address)
+		return NULL;
+	return vg_error_refuse(
+		VG_RULE_AMBIGUOUS,
+		"%s of %s and %s of %s have the same code and one place in %s, 0x%llx, so "
+		"that only one of them can be there; give a --compdb that has what the "
+		"target was linked from, or --symbols",
+		a->pre->source, a->pre->object->file, b->pre->source, b->pre->object->file,
+		build->target->elf->path, (unsigned long long)a->match->address);
+}
+
+static struct vg_error *check_others(const struct vg_patch_build *build, size_t i)
+{
+	const struct vg_change *change = build->changes.at[i];
+
+	for (size_t j = i + 1; change->pre && j < build->changes.count; j++)
+		if (build->changes.at[j]->pre)
+			VG_TRY(check_pair(build, change, build->changes.at[j]));
+	return NULL;
+}
+
 struct vg_error *vg_safety_check_folded(struct vg_patch_build *build)
 {
-	for (size_t i = 0; i < build->changes.count; i++)
+	for (size_t i = 0; i < build->changes.count; i++) {
 		VG_TRY(check_change(build, build->changes.at[i]));
+		VG_TRY(check_others(build, i));
+	}
 	return NULL;
 }

@@ -9,8 +9,9 @@
  *      ones may look alike in both; the others tell.
  *   2. Units that were compiled alike are found at the same addresses: one of them speaks for all,
  *      if the fix makes the same of them.
- *   3. A unit of which no changed function is found, and whose source the target's symbol table
- *      does not name (STT_FILE) although it names others, belongs to another program.
+ *   3. A unit of which no changed function is found, or each where the same one of a unit is whose
+ *      source the target's symbol table names (STT_FILE), and whose own source it does not name
+ *      although it names others, belongs to another program.
  *
  * A function that a unit lacks in the target while the symbol table has one of that name which no
  * other unit accounts for keeps the unit in: matching will say what differs.
@@ -207,11 +208,35 @@ static bool names_source_files(const struct vg_target *target)
 	return false;
 }
 
-/* Each program has a main(); that the target has one says nothing. */
-static bool is_of_another_program(const struct vg_patch_build *build, const struct vg_pair *pair,
-				  const struct standing *standing)
+static bool is_other_unit_there(const struct vg_patch_build *build, const struct vg_change *change)
 {
-	return !standing->found && !pair->unit->lto_dropped && names_source_files(build->target) &&
+	for (size_t i = 0; i < build->pair_count; i++) {
+		const struct vg_pair *other = &build->pairs[i];
+
+		if (other != change->pair && vg_target_has_file(build->target, other->unit->file) &&
+		    change_at(build, other, change->pre->match->address))
+			return true;
+	}
+	return false;
+}
+
+/* A header's function that is not inlined looks alike in all that include it. */
+static bool are_all_of_other_units(const struct vg_patch_build *build, const struct vg_pair *pair)
+{
+	for (size_t i = 0; i < build->changes.count; i++) {
+		const struct vg_change *change = build->changes.at[i];
+
+		if (change->pair == pair && is_found(change) && !is_other_unit_there(build, change))
+			return false;
+	}
+	return true;
+}
+
+/* Each program has a main(); that the target has one says nothing. */
+static bool is_of_another_program(const struct vg_patch_build *build, const struct vg_pair *pair)
+{
+	return are_all_of_other_units(build, pair) && !pair->unit->lto_dropped &&
+	       names_source_files(build->target) &&
 	       !vg_target_has_file(build->target, pair->unit->file) &&
 	       !may_any_be_there(build, pair, "main");
 }
@@ -220,8 +245,7 @@ static struct vg_error *judge(struct vg_patch_build *build, struct standing *sta
 {
 	for (size_t other = 0; other < build->pair_count && !standings[i].is_left_out; other++)
 		VG_TRY(compare_with(build, standings, i, other));
-	if (!standings[i].is_left_out &&
-	    is_of_another_program(build, &build->pairs[i], &standings[i]))
+	if (!standings[i].is_left_out && is_of_another_program(build, &build->pairs[i]))
 		return leave_out(build, &build->pairs[i], "the target was not linked from it",
 				 &standings[i]);
 	return NULL;

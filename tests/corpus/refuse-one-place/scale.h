@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+static inline int scale(int value)
+{
+	return value * 3;
+}
