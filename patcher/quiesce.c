@@ -106,17 +106,25 @@ static struct vg_error *attempt(struct vg_session *session, const struct vg_stop
 }
 
 /*
- * A thread in a changed function says more to the user than one that a busy host did not let run
- * until the deadline, so it is not forgotten for the sake of one.
+ * How much it says to the user: a thread in a changed function more than one that the kernel does
+ * not let stop, and that more than one that a busy host did not let run until the deadline.
  */
-static struct vg_error *better(struct vg_error *before, struct vg_error *now,
-			       enum vg_stop_outcome outcome, bool *named)
+static unsigned how_telling(const struct vg_stop_report *report)
 {
-	if (before && *named && outcome == VG_STOP_BUSY) {
+	if (report->outcome == VG_STOP_UNSAFE)
+		return 3;
+	return report->starved ? 1 : 2;
+}
+
+/* What says more is not forgotten for the sake of what says less; otherwise the last one counts. */
+static struct vg_error *better(struct vg_error *before, struct vg_error *now, unsigned telling,
+			       unsigned *told)
+{
+	if (before && telling < *told) {
 		vg_error_free(now);
 		return before;
 	}
-	*named = outcome == VG_STOP_UNSAFE;
+	*told = telling;
 	vg_error_free(before);
 	return now;
 }
@@ -126,9 +134,9 @@ static struct vg_error *better(struct vg_error *before, struct vg_error *now,
  * otherwise nobody could explain why there was no safe point for so long.
  */
 static struct vg_error *with_tally(struct vg_error *error, unsigned attempts, unsigned starved,
-				   bool named)
+				   unsigned told)
 {
-	if (!error || !named || 2 * starved <= attempts)
+	if (!error || told < 2 || 2 * starved <= attempts)
 		return error;
 
 	struct vg_error *whole = vg_error_new(
@@ -169,8 +177,7 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 {
 	uint64_t wait = VG_MILLISECOND;
 	struct vg_error *error = NULL;
-	bool named = false;
-	unsigned attempts = 0, unsafe = 0, starved = 0;
+	unsigned attempts = 0, unsafe = 0, starved = 0, told = 0;
 
 	request->target = &session->target;
 	request->stacks = session->stacks;
@@ -181,20 +188,21 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 		bool done = failure || report.outcome == VG_STOP_DONE;
 
 		struct vg_error *sentence = done ? NULL : busy(session, &report, once);
+		unsigned telling = how_telling(&report);
 
-		vg_result_add_stop(session->result, &report, named);
+		vg_result_add_stop(session->result, &report, !done && telling < told);
 		if (done) {
 			vg_error_free(error);
 			return failure;
 		}
 		request->grace = next_grace(request->grace, &report);
-		error = better(error, sentence, report.outcome, &named);
+		error = better(error, sentence, telling, &told);
 		attempts++;
 		unsafe += report.outcome == VG_STOP_UNSAFE;
 		starved += report.starved;
 		if (once ? is_answer(session, &report, attempts, unsafe)
 			 : vg_clock_now() >= session->deadline)
-			return with_tally(error, attempts, starved, named);
+			return with_tally(error, attempts, starved, told);
 		vg_clock_sleep(jitter(wait));
 		wait = 2 * wait < LONGEST_WAIT ? 2 * wait : LONGEST_WAIT;
 	}

@@ -93,9 +93,9 @@ void vg_result_hides(struct vg_result *result, const char *patch, const char *fu
 		(struct vg_hidden){.patch = strdup(patch), .function = strdup(function)};
 }
 
-static void set_blocker(struct vg_result *result, struct vg_stop_report *report, bool named)
+static void set_blocker(struct vg_result *result, struct vg_stop_report *report, bool keep)
 {
-	if (named && report->outcome == VG_STOP_BUSY)
+	if (keep)
 		return;
 	vg_result_forget_blockers(result);
 	if (report->outcome == VG_STOP_DONE || (!report->blocker.tid && !report->blocker.coroutine))
@@ -108,11 +108,11 @@ static void set_blocker(struct vg_result *result, struct vg_stop_report *report,
 	report->blocker = (struct vg_blocker){0};
 }
 
-void vg_result_add_stop(struct vg_result *result, struct vg_stop_report *report, bool named)
+void vg_result_add_stop(struct vg_result *result, struct vg_stop_report *report, bool keep)
 {
 	double pause = (double)report->pause / 1000.0;
 
-	set_blocker(result, report, named);
+	set_blocker(result, report, keep);
 	if (!report->pause)
 		return; /* nobody was stopped */
 	result->stops++;

@@ -19,10 +19,9 @@ void vg_result_hides(struct vg_result *result, const char *patch, const char *fu
 void vg_result_forget_blockers(struct vg_result *result);
 /*
  * Adds one stop: times, counts. Its blocker, which is taken from `report`, replaces those of
- * earlier stops; if one of those is `named` and this one only did not stop in time, the earlier one
- * stays.
+ * earlier stops, unless the caller says to `keep` them.
  */
-void vg_result_add_stop(struct vg_result *result, struct vg_stop_report *report, bool named);
+void vg_result_add_stop(struct vg_result *result, struct vg_stop_report *report, bool keep);
 /*
  * Refused and busy become outcomes and are no errors any more; other errors are handed on. In all
  * cases `reason` has the sentence.

@@ -87,7 +87,8 @@ START_TEST(a_thread_in_uninterruptible_sleep_makes_it_busy_by_name)
 		vg_test_skip("no userfaultfd here");
 	while (state_of(&c, tid) != 'D')
 		usleep(1000);
-	expect_apply(&c, patch, 0.3, VG_OUTCOME_BUSY, "does not stop, but waits uninterruptibly",
+	/* On a busy host another thread may get no CPU in some attempts. */
+	expect_apply(&c, patch, 2, VG_OUTCOME_BUSY, "does not stop, but waits uninterruptibly",
 		     &result);
 	ck_assert_uint_eq(result.blocker_count, 1);
 	ck_assert_int_eq(result.blockers[0].tid, tid);
