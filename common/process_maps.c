@@ -52,7 +52,7 @@ static bool take_number(const char **at, int base, char behind, uint64_t *value)
 
 static bool take_permissions(const char **at, struct vg_map *map)
 {
-	if (strcspn(*at, " ") != 4)
+	if (strcspn(*at, " ") != 4 || (*at)[4] != ' ')
 		return false;
 	parse_permissions(*at, map);
 	*at += 5;

@@ -22,10 +22,16 @@
 	"\t\tint c = count(i);\n\t\tprintf(\"%d %d %d\\n\", p, c, extra(i));\n"                    \
 	"\t\tfflush(stdout);\n\t}\n\treturn 0;\n}\n"
 
+/* count() has four bytes: in a stripped program they tell nothing but for what lies beside them. */
+#define ENOUGH                                                                                     \
+	"int mixed(int i)\n{\n\treturn (i ^ 0x1234567) * 0x7654321 + (i >> 3) * 0x1111117 + i / "  \
+	"7 * "                                                                                     \
+	"0x2222223 + i % 1000;\n}\n"
+
 /* What the first fix brings, what price and count return, and how discount decides. */
 #define PRICE(brings, price, count)                                                                \
 	"int limit = 10;\n\n" brings "int price(int i)\n{\n\treturn " price ";\n}\n\n"             \
-	"int count(int i)\n{\n\treturn " count ";\n}\n"
+	"int count(int i)\n{\n\treturn " count ";\n}\n\n" ENOUGH
 #define BRINGS(limit)                                                                              \
 	"static int sold;\n\nstatic __attribute__((noinline)) int discount(int i)\n"               \
 	"{\n\tsold++;\n\treturn i > " limit " ? i / 2 : 0;\n}\n\n"                                 \
