@@ -280,7 +280,8 @@ static struct vg_error *take_include(struct reader *reader, const char *value, s
 		return complain(reader, "an include needs a file to be found beside");
 	if (reader->depth == MAX_DEPTH)
 		return complain(reader, "includes are nested more than %d deep", MAX_DEPTH);
-	path = vg_arena_printf(reader->arena, "%s/%s", reader->folder, value);
+	path = *value == '/' ? value
+			     : vg_arena_printf(reader->arena, "%s/%s", reader->folder, value);
 	if (!path)
 		return vg_error_no_memory();
 	inner.depth++;

@@ -142,14 +142,14 @@ END_TEST
 /* A manifest beside the real one, with one line put in the place of another. */
 static void write_manifest(const char *path, const char *key, const char *line)
 {
-	_cleanup_free_ char *fix = NULL, *package = NULL;
+	_cleanup_free_ char *fix = NULL, *package = realpath("patches/qemu/debian-12-u15", NULL);
 	_cleanup_fclose_ FILE *file = fopen(path, "w");
 	char *rest;
 
 	ck_assert_ptr_nonnull(file);
+	ck_assert_ptr_nonnull(package);
 	must(vg_text_file_read(FIX, &fix, NULL));
-	must(vg_text_file_read("patches/qemu/debian-12-u15", &package, NULL));
-	fprintf(file, "%s\n", package);
+	fprintf(file, "include: %s\n", package);
 	rest = fix;
 	for (char *at; (at = strsep(&rest, "\n"));)
 		if (strncmp(at, "include:", 8) != 0)
