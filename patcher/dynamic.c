@@ -101,6 +101,25 @@ static uint32_t word(const struct vg_memory *memory, uint64_t address)
 											    : 0;
 }
 
+/*
+ * The lowest bit of a hash marks the end. A target that has died meanwhile has no more of them: it
+ * is not asked a million times.
+ */
+static size_t end_of_chain(const struct vg_memory *memory, uint64_t chains, uint32_t first,
+			   uint32_t last)
+{
+	for (; last < MAX_SYMBOLS; last++) {
+		uint64_t address = chains + 4ull * (last - first);
+		uint32_t hash;
+
+		if (vg_memory_read_some(memory, address, &hash, sizeof(hash)) != sizeof(hash))
+			return 0;
+		if (hash & 1)
+			break;
+	}
+	return last + 1;
+}
+
 /* DT_GNU_HASH has no count: the last symbol is at the end of the chain of the highest bucket. */
 static size_t count_gnu(const struct vg_memory *memory, uint64_t table)
 {
@@ -122,9 +141,7 @@ static size_t count_gnu(const struct vg_memory *memory, uint64_t table)
 	}
 	if (last < first)
 		return first;
-	while (last < MAX_SYMBOLS && !(word(memory, chains + 4ull * (last - first)) & 1))
-		last++;
-	return last + 1;
+	return end_of_chain(memory, chains, first, last);
 }
 
 static size_t count_symbols(const struct vg_memory *memory, const struct tags *tags)
