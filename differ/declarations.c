@@ -304,6 +304,8 @@ static void outline_word(const struct token *token, struct outline *outline)
 static void draw_outline(const struct text *text, const struct declaration *declaration,
 			 struct outline *outline)
 {
+	/* The body of a definition in the old style, behind the parameters that end in ';'. */
+	outline->is_strange = is(&text->tokens[declaration->first], "{");
 	for (size_t i = declaration->first; i < declaration->end;) {
 		const struct token *token = &text->tokens[i];
 

@@ -213,8 +213,8 @@ static bool is_other_unit_there(const struct vg_patch_build *build, const struct
 	for (size_t i = 0; i < build->pair_count; i++) {
 		const struct vg_pair *other = &build->pairs[i];
 
-		if (other != change->pair && vg_target_has_file(build->target, other->unit->file) &&
-		    change_at(build, other, change->pre->match->address))
+		if (other != change->pair && change_at(build, other, change->pre->match->address) &&
+		    vg_target_has_file(build->target, other->unit->file))
 			return true;
 	}
 	return false;
@@ -235,10 +235,9 @@ static bool are_all_of_other_units(const struct vg_patch_build *build, const str
 /* Each program has a main(); that the target has one says nothing. */
 static bool is_of_another_program(const struct vg_patch_build *build, const struct vg_pair *pair)
 {
-	return are_all_of_other_units(build, pair) && !pair->unit->lto_dropped &&
-	       names_source_files(build->target) &&
+	return !pair->unit->lto_dropped && names_source_files(build->target) &&
 	       !vg_target_has_file(build->target, pair->unit->file) &&
-	       !may_any_be_there(build, pair, "main");
+	       are_all_of_other_units(build, pair) && !may_any_be_there(build, pair, "main");
 }
 
 static struct vg_error *judge(struct vg_patch_build *build, struct standing *standings, size_t i)

@@ -100,6 +100,18 @@ START_TEST(what_is_not_understood_is_in_doubt)
 }
 END_TEST
 
+/* The parameters of such a definition end in a semicolon, so that its body stands alone. */
+START_TEST(a_definition_in_the_old_style_is_code)
+{
+	static const char pre[] = "struct s { int a; };", post[] = "struct s { int b, a; };";
+
+	ck_assert(!is_alike(pre, post,
+			    "int g(void *); int f(p) void *p; { return ((struct s *)p)->a; } "
+			    "int h(void);"));
+	ck_assert(!is_alike(pre, post, "int f(p) struct s *p; { return p->a; }"));
+}
+END_TEST
+
 START_TEST(annotations_do_not_hide_the_name)
 {
 	static const char pre[] = "struct __attribute__((packed)) s { int a; };";
@@ -127,6 +139,7 @@ int main(void)
 	tcase_add_test(tests, code_and_data_of_the_header_count);
 	tcase_add_test(tests, macros_that_expand_to_something_else_are_seen);
 	tcase_add_test(tests, what_is_not_understood_is_in_doubt);
+	tcase_add_test(tests, a_definition_in_the_old_style_is_code);
 	tcase_add_test(tests, annotations_do_not_hide_the_name);
 	suite_add_tcase(suite, tests);
 	return vg_suite_run(suite);
