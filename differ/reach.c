@@ -140,7 +140,7 @@ static struct vg_error *seek_sites(struct vg_patch_build *build, struct vg_pair 
 
 		if (!vg_item_is_function(item->users[i]) || tried++ == MAX_USERS_TO_MATCH)
 			continue;
-		VG_TRY(vg_match_function(&build->matcher, item->users[i], pair->plain, &match));
+		VG_TRY(vg_match_old(build, pair, item->users[i], &match));
 	}
 	return NULL;
 }
@@ -150,7 +150,7 @@ static struct vg_error *match_itself(struct vg_patch_build *build, struct vg_pai
 {
 	struct vg_match *match;
 
-	VG_TRY(vg_match_function(&build->matcher, item, pair->plain, &match));
+	VG_TRY(vg_match_old(build, pair, item, &match));
 	if (!match->found)
 		return NULL;
 	reach->how = "its own matched code";
