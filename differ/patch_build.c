@@ -104,6 +104,7 @@ static struct vg_error *make_pieces(struct vg_patch_build *build)
 	}
 	VG_TRY(vg_hooks_take(build));
 	VG_TRY(vg_pieces_complete(build));
+	VG_TRY(vg_safety_check_records(build));
 	VG_TRY(vg_hooks_check(build));
 	for (size_t i = 0; i < build->changes.count; i++)
 		VG_TRY(vg_entry_displace(build, build->changes.at[i]));
