@@ -197,19 +197,15 @@ struct vg_error *vg_reach_old(struct vg_patch_build *build, struct vg_pair *pair
 static bool has_label_of_function(const struct vg_item *item)
 {
 	size_t count;
-	struct vg_object_reloc *relocs = vg_item_relocs(item, &count);
+	const struct vg_object_reloc *relocs = vg_item_relocs(item, &count);
+	int64_t offset, distance;
 	struct vg_item *to;
-	int64_t offset;
 
-	for (size_t i = 0; i < count; i++) {
-		bool relative = vg_reloc_is_pc_relative(relocs[i].type);
-		int64_t at = (int64_t)(relocs[i].offset - item->offset);
-		int64_t bias = relative ? vg_item_start(item, at) - at : 0;
-
-		if (vg_reloc_target(&relocs[i], bias, &to, &offset) && vg_item_is_function(to) &&
-		    (offset || relative))
+	for (size_t i = 0; i < count; i++)
+		if (vg_entry_target(&relocs[i], (int64_t)(relocs[i].offset - item->offset), &to,
+				    &offset, &distance) &&
+		    vg_item_is_function(to) && offset)
 			return true;
-	}
 	return false;
 }
 

@@ -30,9 +30,8 @@ VG_MUST_CHECK struct vg_error *vg_safety_check_records(struct vg_patch_build *bu
 /* lto; needs the match of all changes */
 VG_MUST_CHECK struct vg_error *vg_safety_check_lto(struct vg_patch_build *build);
 /* lto: the old code of a unit with -flto is not in the target */
-VG_MUST_CHECK struct vg_error *vg_safety_refuse_lto(struct vg_patch_build *build,
-						    struct vg_pair *pair,
-						    const struct vg_item *pre);
+VG_MUST_CHECK struct vg_error *
+vg_safety_refuse_lto(struct vg_patch_build *build, struct vg_pair *pair, const struct vg_item *pre);
 /* ambiguous: two functions that the linker folded into one; needs the match of all changes */
 VG_MUST_CHECK struct vg_error *vg_safety_check_folded(struct vg_patch_build *build);
 /* signature; needs the match of all changes */
