@@ -14,13 +14,16 @@
 #include "tests/lib/guest.h"
 #include "tests/lib/qemu_patch.h"
 #include "tests/lib/suite.h"
+#include "tests/qemu/effects/effects.h"
 
 #define BETWEEN_STEPS 100 /* requests of each stream */
+
+#define LENGTHS "patches/qemu/CVE-2025-14876"
 
 static const char *const fixes[] = {
 	"patches/qemu/CVE-2019-12067",
 	"patches/qemu/CVE-2020-35503",
-	"patches/qemu/CVE-2025-14876",
+	LENGTHS,
 };
 
 #define FIXES (sizeof(fixes) / sizeof(fixes[0]))
@@ -91,6 +94,34 @@ START_TEST(the_fixes_of_the_current_package_go_in_and_out_while_its_guest_works)
 }
 END_TEST
 
+/* One machine for each: a device that needs a reset stays so. */
+static void expect_refusal(const struct vg_qemu_patch *patch, bool patched, bool reverted)
+{
+	_cleanup_stage_ struct effect_stage stage = {0};
+	bool refused;
+
+	vg_must(effect_stage_crypto(&stage));
+	if (patched)
+		vg_must(vg_qemu_patch_apply(patch, stage.qemu, NULL));
+	if (reverted)
+		vg_must(vg_qemu_patch_revert(patch, stage.qemu, NULL));
+	vg_must(effect_crypto_lengths(&stage, &refused));
+	ck_assert_int_eq(refused, patched && !reverted);
+}
+
+START_TEST(a_request_for_more_than_its_buffers_hold_is_refused_with_the_fix)
+{
+	struct vg_qemu_patch patch;
+
+	need_tree(__func__);
+	need_build(__func__, LENGTHS);
+	vg_must(vg_qemu_patch_build(LENGTHS, &patch));
+	expect_refusal(&patch, false, false);
+	expect_refusal(&patch, true, false);
+	expect_refusal(&patch, true, true);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("qemu current");
@@ -101,6 +132,7 @@ int main(void)
 	setenv("VGRAFT_QEMU_TREE", tree, 1);
 	tcase_set_timeout(tests, 15 * VG_HANG_SECONDS);
 	tcase_add_test(tests, the_fixes_of_the_current_package_go_in_and_out_while_its_guest_works);
+	tcase_add_test(tests, a_request_for_more_than_its_buffers_hold_is_refused_with_the_fix);
 	suite_add_tcase(suite, tests);
 	return vg_suite_run(suite);
 }

@@ -66,7 +66,7 @@ check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_CURRENT).why-not $(QEMU
 
 # How the fixes show: shared by the programs that look.
 QEMU_EFFECTS := $(patsubst %.c,$(B)/%.o,$(call sources,tests/qemu/effects))
-$(B)/tests/qemu/proof: $(QEMU_EFFECTS)
+$(B)/tests/qemu/proof $(B)/tests/qemu/current: $(QEMU_EFFECTS)
 
 # What runs instead of a guest there, from the processor's reset on.
 QEMU_FIRMWARE := $(patsubst tests/qemu/%.S,$(B)/qemu/%.bin,$(wildcard tests/qemu/firmware/*.S))
