@@ -42,8 +42,8 @@ effect_stage_function effect_stage_vhost_user;
 
 /* A qxl card, and a screen that could show its cursor. */
 effect_stage_function effect_stage_qxl;
-/* A cryptographic device. */
-effect_stage_function effect_stage_crypto;
+/* A cryptographic device; a disk of an AHCI controller. */
+effect_stage_function effect_stage_crypto, effect_stage_ahci;
 /* A processor that runs the firmware of that name (tests/qemu/firmware). */
 effect_stage_function effect_stage_loop, effect_stage_breakpoint, effect_stage_sipi;
 
@@ -66,7 +66,7 @@ effect_function effect_x509_key_usage, effect_drive_context;
 effect_function effect_canonical_fault, effect_websocket, effect_vnc_zlib, effect_ram_writeback;
 effect_function effect_intx_irqfd, effect_tb_self_link, effect_sipi_in_smm;
 effect_function effect_smm_debug_registers, effect_qxl_chunk_size;
-effect_function effect_crypto_lengths;
+effect_function effect_crypto_lengths, effect_ahci_restart;
 
 /* These only have the new code run; *fixed is not set. */
 effect_function effect_run_rewrite, effect_run_listener, effect_run_tls, effect_run_sound_card;
