@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A killed recovery leaves old or new, and the next verb recovers from that.
+ *
+ * Every state that a killed verb can leave: vgraft changes a target by two calls only, pwrite64 to
+ * its memory and ptrace. At each of these one run of the verb is looked at; states are told apart
+ * by all that recovery reads (tests/lib/journal.h). Then the verb is killed in each distinct state,
+ * and the next one, which recovers from it, is killed at its calls: from the one that opens the
+ * target to the one at which there is nothing left to recover. Beyond that it is a verb as any
+ * other, which patcher_kill kills at every call. What kills leave that was not seen before is a
+ * state like the others.
+ *
+ * Sampled; with VGRAFT_KILL_ALL in the environment at every call.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include <vgraft/patcher.h>
+
+#include "common/cleanup.h"
+#include "tests/lib/journal.h"
+#include "tests/lib/kill_case.h"
+#include "tests/lib/suite.h"
+
+#define MAX_STATES 256
+#define TRIES	   5 /* to kill a verb in one state */
+#define NONE	   SIZE_MAX
+
+struct state {
+	char *text;
+	/* Where it was seen first: in this verb, or in its recovery from another state (or NONE).
+	 */
+	const struct vg_kill_scenario *scenario;
+	size_t parent;
+	size_t next;	 /* call to kill the recovery at */
+	unsigned points; /* it was killed at */
+	unsigned tries;
+	bool done;
+};
+
+struct sweep {
+	struct vg_kill k;
+	struct state states[MAX_STATES];
+	size_t count;
+	size_t opens; /* number of the call that opens the target, in the last run */
+};
+
+/* What a run is looked at for. */
+struct watch {
+	struct sweep *sweep;
+	size_t parent; /* state that the target was in before it */
+	size_t wanted; /* state to kill it in, or NONE */
+};
+
+static bool is_call(void *context, const struct vg_killer_call *call, size_t nth)
+{
+	(void)call;
+	return nth == *(size_t *)context;
+}
+
+static size_t opening_call(const struct vg_killer *killer)
+{
+	for (size_t i = 0; i < killer->count; i++)
+		if (killer->calls[i].number == SYS_pidfd_open)
+			return i + 1;
+	return 1;
+}
+
+static size_t find_state(const struct sweep *sweep, const char *text)
+{
+	for (size_t i = 0; i < sweep->count; i++)
+		if (strcmp(sweep->states[i].text, text) == 0)
+			return i;
+	return NONE;
+}
+
+/* Samples start at different calls. */
+static size_t add_state(struct sweep *sweep, size_t parent, char *text)
+{
+	ck_assert_uint_lt(sweep->count, MAX_STATES);
+	sweep->states[sweep->count] = (struct state){
+		.text = text,
+		.scenario = sweep->k.scenario,
+		.parent = parent,
+		.next = sweep->opens + 17 * sweep->count % vg_kill_step(101),
+	};
+	return sweep->count++;
+}
+
+/* The state that the target is in; NONE if there is nothing to recover. */
+static size_t state_now(struct sweep *sweep, size_t parent)
+{
+	struct vg_journal journal;
+	size_t state;
+
+	vg_journal_read(sweep->k.c.pid, &journal);
+	state = journal.settled ? NONE : find_state(sweep, journal.text);
+	if (!journal.settled && state == NONE)
+		state = add_state(sweep, parent, vg_take(journal.text));
+	vg_journal_clear(&journal);
+	return state;
+}
+
+static bool is_wanted(void *context, const struct vg_killer_call *call, size_t nth)
+{
+	const struct watch *watch = context;
+
+	(void)nth;
+	if (call->number != SYS_pwrite64 && call->number != SYS_ptrace)
+		return false;
+
+	size_t now = state_now(watch->sweep, watch->parent);
+
+	return now != NONE && now == watch->wanted;
+}
+
+/*
+ * Runs the verb of the scenario on a target in state `parent`. Returns the state that the kill
+ * left; NONE also if it came to its end.
+ */
+static size_t run_killed(struct sweep *sweep, size_t parent, vg_killer_choice *choice,
+			 void *context)
+{
+	struct vg_killer killer;
+	char what[160];
+
+	vg_kill_run(&sweep->k, choice, context, &killer);
+	snprintf(what, sizeof(what), "%s, from state %zd, killed at call %zu",
+		 sweep->k.scenario->title, (ssize_t)parent, killer.count);
+	sweep->opens = opening_call(&killer);
+
+	bool killed = killer.killed;
+
+	vg_killer_clear(&killer);
+	vg_kill_expect_free(&sweep->k, what);
+	vg_kill_expect_old_or_new(&sweep->k, what);
+	return killed ? state_now(sweep, parent) : NONE;
+}
+
+/* Kills a verb, or the recovery from a state that is got to so, in the wanted state. */
+static size_t leave(struct sweep *sweep, const struct vg_kill_scenario *scenario, size_t parent,
+		    size_t wanted)
+{
+	struct watch watch = {sweep, parent, wanted};
+
+	if (parent == NONE) {
+		sweep->k.scenario = scenario;
+		vg_kill_prepare(&sweep->k);
+	} else {
+		const struct state *from = &sweep->states[parent];
+
+		if (leave(sweep, from->scenario, from->parent, parent) != parent)
+			return NONE;
+	}
+	return run_killed(sweep, parent, is_wanted, &watch);
+}
+
+/* The target is in state `from`: the next kill of its recovery. */
+static void kill_recovery(struct sweep *sweep, size_t from)
+{
+	struct state *state = &sweep->states[from];
+	size_t call = state->next;
+
+	state->done = run_killed(sweep, from, is_call, &call) == NONE;
+	state->points += !state->done;
+	state->next += vg_kill_step(101);
+	state->tries = 0;
+}
+
+/*
+ * A kill within an injected call may leave another state than that it was made in, since the call
+ * is finished: then that one gets its next point.
+ */
+static void sweep_state(struct sweep *sweep, size_t wanted)
+{
+	struct state *state = &sweep->states[wanted];
+
+	while (!state->done && state->tries++ < TRIES) {
+		size_t now = leave(sweep, state->scenario, state->parent, wanted);
+
+		if (now != NONE && !sweep->states[now].done)
+			kill_recovery(sweep, now);
+		vg_kill_expect_retry(&sweep->k, state->text);
+	}
+}
+
+static void report(const struct sweep *sweep, const char *title)
+{
+	unsigned points = 0, unswept = 0;
+
+	for (size_t i = 0; i < sweep->count; i++) {
+		points += sweep->states[i].points;
+		unswept += !sweep->states[i].done;
+		printf("  %zu: %s: killed at %u points%s\n", i, sweep->states[i].text,
+		       sweep->states[i].points, sweep->states[i].done ? "" : "; no kill leaves it");
+	}
+	printf("recovery of %s: %zu states, %u of them while vgraft lives only, killed at %u "
+	       "points, 0 bad\n",
+	       title, sweep->count, unswept, points);
+	fflush(stdout);
+}
+
+/* Verbs on the same patch: what they leave has much in common. */
+static const struct {
+	const char *title;
+	size_t count, scenarios[2];
+} groups[] = {
+	{"apply and revert of one function", 2, {VG_KILL_APPLY_ONE, VG_KILL_REVERT_ONE}},
+	{"apply and revert in two modules", 2, {VG_KILL_APPLY_THREE, VG_KILL_REVERT_THREE}},
+	{"replace", 1, {VG_KILL_REPLACE}},
+};
+
+START_TEST(a_killed_recovery_leaves_old_or_new_and_the_next_verb_recovers)
+{
+	static struct sweep sweep;
+
+	vg_kill_start(&sweep.k, &vg_kill_scenarios[groups[_i].scenarios[0]]);
+	for (size_t i = 0; i < groups[_i].count; i++) {
+		leave(&sweep, &vg_kill_scenarios[groups[_i].scenarios[i]], NONE, NONE);
+		vg_kill_expect_retry(&sweep.k, "a verb that is not killed");
+	}
+	ck_assert_uint_ge(sweep.count, 8);
+	/* There may be more at each turn. */
+	for (size_t i = 0; i < sweep.count; i++)
+		sweep_state(&sweep, i);
+	report(&sweep, groups[_i].title);
+	for (size_t i = 0; i < sweep.count; i++)
+		free(sweep.states[i].text);
+	vg_kill_end(&sweep.k);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("patcher_recovery");
+	TCase *recovery = tcase_create("recovery");
+
+	tcase_set_timeout(recovery, 36000);
+	tcase_add_loop_test(recovery,
+			    a_killed_recovery_leaves_old_or_new_and_the_next_verb_recovers, 0,
+			    sizeof(groups) / sizeof(groups[0]));
+	suite_add_tcase(suite, recovery);
+	return vg_suite_run(suite);
+}
