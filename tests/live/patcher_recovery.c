@@ -4,11 +4,14 @@
  *
  * Every state that a killed verb can leave: vgraft changes a target by two calls only, pwrite64 to
  * its memory and ptrace. At each of these one run of the verb is looked at; states are told apart
- * by all that recovery reads (tests/lib/journal.h). Then the verb is killed in each distinct state,
- * and the next one, which recovers from it, is killed at its calls: from the one that opens the
- * target to the one at which there is nothing left to recover. Beyond that it is a verb as any
- * other, which patcher_kill kills at every call. What kills leave that was not seen before is a
- * state like the others.
+ * by all that recovery reads (tests/lib/journal.h). The verb is killed in each distinct state, and
+ * the next one, which recovers from it, at its calls, from the one that opens the target to the one
+ * at which there is nothing left to recover; a wait counts once, however often it looks. Beyond
+ * that it is a verb as any other, which patcher_kill kills at every call. What a killed recovery
+ * leaves that no killed verb leaves is one more state; from it the next verb is killed at all calls
+ * that change the target.
+ *
+ * A kill mostly leaves the state that it found: the next one is made right there.
  *
  * Sampled; with VGRAFT_KILL_ALL in the environment at every call.
  */
@@ -26,6 +29,7 @@
 
 #define MAX_STATES 256
 #define TRIES	   5 /* to kill a verb in one state */
+#define SAMPLE	   151
 #define NONE	   SIZE_MAX
 
 struct state {
@@ -34,7 +38,7 @@ struct state {
 	 */
 	const struct vg_kill_scenario *scenario;
 	size_t parent;
-	size_t next;	 /* call to kill the recovery at */
+	size_t next;	 /* point to kill the recovery at */
 	unsigned points; /* it was killed at */
 	unsigned tries;
 	bool done;
@@ -44,7 +48,6 @@ struct sweep {
 	struct vg_kill k;
 	struct state states[MAX_STATES];
 	size_t count;
-	size_t opens; /* number of the call that opens the target, in the last run */
 };
 
 /* What a run is looked at for. */
@@ -54,18 +57,36 @@ struct watch {
 	size_t wanted; /* state to kill it in, or NONE */
 };
 
-static bool is_call(void *context, const struct vg_killer_call *call, size_t nth)
+/* A point of a recovery. */
+struct point {
+	size_t left; /* points before it */
+	bool only_changes;
+	bool is_open; /* the target */
+	long before;  /* number of the last call */
+};
+
+static bool can_change(const struct vg_killer_call *call)
 {
-	(void)call;
-	return nth == *(size_t *)context;
+	return call->number == SYS_pwrite64 || call->number == SYS_ptrace;
 }
 
-static size_t opening_call(const struct vg_killer *killer)
+/* Made over and over until something has happened, or for each process of the host. */
+static bool is_wait(long number)
 {
-	for (size_t i = 0; i < killer->count; i++)
-		if (killer->calls[i].number == SYS_pidfd_open)
-			return i + 1;
-	return 1;
+	return number == SYS_waitid || number == SYS_rt_sigtimedwait || number == SYS_kcmp;
+}
+
+static bool is_point(void *context, const struct vg_killer_call *call, size_t nth)
+{
+	struct point *point = context;
+	bool repeats = is_wait(call->number) && is_wait(point->before);
+
+	(void)nth;
+	point->before = call->number;
+	point->is_open |= call->number == SYS_pidfd_open;
+	if (!point->is_open || (point->only_changes ? !can_change(call) : repeats))
+		return false;
+	return !point->left--;
 }
 
 static size_t find_state(const struct sweep *sweep, const char *text)
@@ -84,7 +105,7 @@ static size_t add_state(struct sweep *sweep, size_t parent, char *text)
 		.text = text,
 		.scenario = sweep->k.scenario,
 		.parent = parent,
-		.next = sweep->opens + 17 * sweep->count % vg_kill_step(101),
+		.next = 17 * sweep->count % vg_kill_step(SAMPLE),
 	};
 	return sweep->count++;
 }
@@ -108,7 +129,7 @@ static bool is_wanted(void *context, const struct vg_killer_call *call, size_t n
 	const struct watch *watch = context;
 
 	(void)nth;
-	if (call->number != SYS_pwrite64 && call->number != SYS_ptrace)
+	if (!can_change(call))
 		return false;
 
 	size_t now = state_now(watch->sweep, watch->parent);
@@ -129,7 +150,6 @@ static size_t run_killed(struct sweep *sweep, size_t parent, vg_killer_choice *c
 	vg_kill_run(&sweep->k, choice, context, &killer);
 	snprintf(what, sizeof(what), "%s, from state %zd, killed at call %zu",
 		 sweep->k.scenario->title, (ssize_t)parent, killer.count);
-	sweep->opens = opening_call(&killer);
 
 	bool killed = killer.killed;
 
@@ -157,31 +177,43 @@ static size_t leave(struct sweep *sweep, const struct vg_kill_scenario *scenario
 	return run_killed(sweep, parent, is_wanted, &watch);
 }
 
-/* The target is in state `from`: the next kill of its recovery. */
-static void kill_recovery(struct sweep *sweep, size_t from)
+/* The target is in state `from`: the next kill of its recovery. Returns the state it leaves. */
+static size_t kill_recovery(struct sweep *sweep, size_t from)
 {
 	struct state *state = &sweep->states[from];
-	size_t call = state->next;
+	struct point point = {.left = state->next, .only_changes = state->parent != NONE};
+	size_t now = run_killed(sweep, from, is_point, &point);
 
-	state->done = run_killed(sweep, from, is_call, &call) == NONE;
+	state->done = now == NONE;
 	state->points += !state->done;
-	state->next += vg_kill_step(101);
+	state->next += vg_kill_step(SAMPLE);
 	state->tries = 0;
+	return now;
+}
+
+/* A state that is not done and was not tried for too often. */
+static size_t next_state(struct sweep *sweep)
+{
+	for (size_t i = 0; i < sweep->count; i++)
+		if (!sweep->states[i].done && sweep->states[i].tries++ < TRIES)
+			return i;
+	return NONE;
 }
 
 /*
  * A kill within an injected call may leave another state than that it was made in, since the call
- * is finished: then that one gets its next point.
+ * is finished: then that one gets its next points.
  */
-static void sweep_state(struct sweep *sweep, size_t wanted)
+static void sweep_states(struct sweep *sweep)
 {
-	struct state *state = &sweep->states[wanted];
+	size_t wanted;
 
-	while (!state->done && state->tries++ < TRIES) {
+	while ((wanted = next_state(sweep)) != NONE) {
+		const struct state *state = &sweep->states[wanted];
 		size_t now = leave(sweep, state->scenario, state->parent, wanted);
 
-		if (now != NONE && !sweep->states[now].done)
-			kill_recovery(sweep, now);
+		while (now != NONE && !sweep->states[now].done)
+			now = kill_recovery(sweep, now);
 		vg_kill_expect_retry(&sweep->k, state->text);
 	}
 }
@@ -222,9 +254,7 @@ START_TEST(a_killed_recovery_leaves_old_or_new_and_the_next_verb_recovers)
 		vg_kill_expect_retry(&sweep.k, "a verb that is not killed");
 	}
 	ck_assert_uint_ge(sweep.count, 8);
-	/* There may be more at each turn. */
-	for (size_t i = 0; i < sweep.count; i++)
-		sweep_state(&sweep, i);
+	sweep_states(&sweep);
 	report(&sweep, groups[_i].title);
 	for (size_t i = 0; i < sweep.count; i++)
 		free(sweep.states[i].text);
