@@ -278,6 +278,59 @@ START_TEST(a_target_without_memory_stays_as_it_was)
 }
 END_TEST
 
+static const struct vg_case_change in_two_modules[] = {{"first", 2, VG_CASE_PROGRAM},
+						       {"second", 3, VG_CASE_PROGRAM},
+						       {"third", 4, VG_CASE_LIBRARY}};
+
+/* False, and nothing is left, while the target may not have so much memory. */
+static bool goes_in_with(struct vg_case *c, const struct vg_patch *patch, rlim_t bytes,
+			 const struct vg_case_picture *before)
+{
+	struct vg_patch_options options = {.timeout = 30};
+	struct vg_result result;
+
+	limit(c->pid, bytes);
+
+	struct vg_error *error = vg_apply(patch, c->pid, &options, &result);
+	bool applied = !error && result.outcome == VG_OUTCOME_APPLIED;
+
+	if (!applied)
+		ck_assert_msg(result.reason && strstr(result.reason, "could not map memory"), "%s",
+			      result.reason);
+	vg_error_free(error);
+	vg_result_clear(&result);
+	limit(c->pid, RLIM_INFINITY);
+	if (!applied) {
+		vg_case_expect_answers(c, 1, 1);
+		vg_case_expect_picture(c, before);
+	}
+	return applied;
+}
+
+/* The memory of the first module can be had, that of the second can't. */
+START_TEST(memory_that_runs_out_half_way_leaves_nothing_behind)
+{
+	struct vg_case_picture before;
+	struct vg_case c;
+	unsigned failed = 0;
+
+	vg_case_start(&c, "patcher_target", few_threads);
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", in_two_modules, 3, NULL);
+
+	vg_case_picture(&c, &before);
+	while (!goes_in_with(&c, patch, address_space(c.pid) + failed * 4096, &before))
+		failed++;
+	/* An area has three pages at least. */
+	ck_assert_uint_ge(failed, 6);
+	vg_case_expect_answers(&c, 2, 3);
+	vg_case_must_revert(&c, "fix");
+	vg_case_expect_picture(&c, &before);
+	vg_case_picture_clear(&before);
+	vg_case_end(&c);
+}
+END_TEST
+
 /* No write to any file of a disk succeeds (EFBIG), as when it is full. */
 #define ON_A_FULL_DISK "sh -c 'trap \"\" XFSZ; ulimit -f 0; %s' 2>&1"
 
@@ -318,6 +371,7 @@ int main(void)
 	tcase_add_test(tcase, a_descriptor_of_the_targets_own_is_left_alone);
 	tcase_add_test(tcase, a_tool_that_is_killed_while_threads_come_and_go_leaves_old_or_new);
 	tcase_add_test(tcase, a_target_without_memory_stays_as_it_was);
+	tcase_add_test(tcase, memory_that_runs_out_half_way_leaves_nothing_behind);
 	tcase_add_test(tcase, a_full_disk_stops_nothing);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
