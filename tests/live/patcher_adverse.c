@@ -319,7 +319,7 @@ START_TEST(memory_that_runs_out_half_way_leaves_nothing_behind)
 		vg_case_patch(&c, "fix", in_two_modules, 3, NULL);
 
 	vg_case_picture(&c, &before);
-	while (!goes_in_with(&c, patch, address_space(c.pid) + failed * 4096, &before))
+	while (!goes_in_with(&c, patch, address_space(c.pid) + (rlim_t)failed * 4096, &before))
 		failed++;
 	/* An area has three pages at least. */
 	ck_assert_uint_ge(failed, 6);
