@@ -262,15 +262,19 @@ START_TEST(a_killed_recovery_leaves_old_or_new_and_the_next_verb_recovers)
 }
 END_TEST
 
+/* A case for each group, so that CK_RUN_CASE can have them run side by side. */
 int main(void)
 {
 	Suite *suite = suite_create("patcher_recovery");
-	TCase *recovery = tcase_create("recovery");
 
-	tcase_set_timeout(recovery, 36000);
-	tcase_add_loop_test(recovery,
-			    a_killed_recovery_leaves_old_or_new_and_the_next_verb_recovers, 0,
-			    sizeof(groups) / sizeof(groups[0]));
-	suite_add_tcase(suite, recovery);
+	for (int i = 0; i < (int)(sizeof(groups) / sizeof(groups[0])); i++) {
+		TCase *tcase = tcase_create(groups[i].title);
+
+		tcase_set_timeout(tcase, 36000);
+		tcase_add_loop_test(tcase,
+				    a_killed_recovery_leaves_old_or_new_and_the_next_verb_recovers,
+				    i, i + 1);
+		suite_add_tcase(suite, tcase);
+	}
 	return vg_suite_run(suite);
 }
