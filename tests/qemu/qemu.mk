@@ -33,6 +33,11 @@ $(B)/qemu/%.json: patches/qemu/%/manifest $(wildcard patches/qemu/debian-* patch
 	$(B)/vgraft build --manifest $< --work $(B)/packages --json -o $(@:.json=.vgp) >$@.new || [ $$? = 3 ] || \
 		{ grep -q debian-12-u18 $< && grep -q '$(GONE)' $@.new; }
 	@mv $@.new $@
+# The one for all is built here too, since the time of it is none of the test's.
+$(B)/qemu/%.json: tests/qemu/patches/%/manifest $(QEMU_FIXES)
+	$(B)/vgraft build --manifest $< --work $(B)/packages --json -o $(@:.json=.vgp) >$@.new
+	@mv $@.new $@
+check-qemu-run: $(B)/qemu/cumulative.json
 $(B)/qemu/%.vgp: $(B)/qemu/%.json
 	@test -e $@
 
