@@ -80,24 +80,18 @@ static void measure_target(pid_t pid, struct size_result *result)
 	}
 }
 
-/* Main and RCU: what every QEMU has. It is there when its monitor answers. */
+/* Main and RCU: what every QEMU has. It is there when its monitor is. */
 static void measure_without_machine(struct size_result *result)
 {
-	char folder[512], qmp_option[600], socket[560];
 	struct vg_process *process;
-	struct vg_qmp *qmp;
 
-	bench_folder("qemu", folder);
-	snprintf(socket, sizeof(socket), "%s/qmp.sock", folder);
-	snprintf(qmp_option, sizeof(qmp_option), "unix:%s,server=on,wait=off", socket);
 	must(vg_process_start((const char *const[]){vg_qemu_program(), "-M", "none", "-nodefaults",
-						    "-no-user-config", "-display", "none", "-qmp",
-						    qmp_option, NULL},
+						    "-no-user-config", "-display", "none",
+						    "-monitor", "stdio", NULL},
 			      &process));
-	must(vg_qmp_open(socket, &qmp));
+	must(vg_process_wait_text(process, &process->output, 0, "(qemu)", NULL));
 	measure_target(process->pid, result);
 	vg_process_free(process);
-	vg_qmp_close(qmp);
 }
 
 static void add_iothreads(const struct vg_qemu *qemu, int count)
