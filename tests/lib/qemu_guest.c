@@ -249,6 +249,8 @@ static struct vg_error *open_monitor(struct vg_qemu *qemu)
 
 static struct vg_error *start(struct vg_qemu *qemu, const struct vg_qemu_options *options)
 {
+	if (options->kvm && vg_qemu_kvm_why_not())
+		return vg_error_new(VG_FAILED, "%s", vg_qemu_kvm_why_not());
 	VG_TRY(options->incoming ? share_files(qemu, options->incoming) : make_files(qemu));
 	VG_TRY(start_program(qemu, options));
 	if (options->incoming || options->firmware)
