@@ -170,7 +170,10 @@ static void add_devices(struct command *command, const struct vg_qemu *qemu,
 	add(command, "-device", "virtio-blk-pci,id=blk,drive=disk,iothread=io0");
 	add_made(command, "-netdev", "stream,id=net,server=off,addr.type=unix,addr.path=%s",
 		 qemu->network);
-	/* One level-triggered interrupt under KVM: there, message-signalled ones were seen lost. */
+	/*
+	 * Under KVM without VT-x and AMD-V a network stream stood still for a minute now and then;
+	 * an interrupt that is level-triggered cannot be missed.
+	 */
 	add(command, "-device",
 	    options->kvm ? "virtio-net-pci,netdev=net,romfile=,vectors=0"
 			 : "virtio-net-pci,netdev=net,romfile=");
