@@ -161,8 +161,7 @@ static void add_machine(struct command *command, const struct vg_qemu_options *o
 	add_kernel(command, options);
 }
 
-static void add_devices(struct command *command, const struct vg_qemu *qemu,
-			const struct vg_qemu_options *options)
+static void add_devices(struct command *command, const struct vg_qemu *qemu)
 {
 	add(command, "-object", "iothread,id=io0");
 	add_made(command, "-drive", "if=none,id=disk,format=qcow2,cache=none,aio=threads,file=%s",
@@ -170,13 +169,7 @@ static void add_devices(struct command *command, const struct vg_qemu *qemu,
 	add(command, "-device", "virtio-blk-pci,id=blk,drive=disk,iothread=io0");
 	add_made(command, "-netdev", "stream,id=net,server=off,addr.type=unix,addr.path=%s",
 		 qemu->network);
-	/*
-	 * Under KVM without VT-x and AMD-V a network stream stood still for a minute now and then;
-	 * an interrupt that is level-triggered cannot be missed.
-	 */
-	add(command, "-device",
-	    options->kvm ? "virtio-net-pci,netdev=net,romfile=,vectors=0"
-			 : "virtio-net-pci,netdev=net,romfile=");
+	add(command, "-device", "virtio-net-pci,netdev=net,romfile=");
 	add(command, "-device", "piix3-usb-uhci,id=usb");
 	add(command, "-device", "usb-tablet,bus=usb.0,port=1");
 	add_made(command, "-qmp", "unix:%s/qmp.sock,server=on,wait=off", qemu->folder);
@@ -189,7 +182,7 @@ static void fill_command(struct command *command, const struct vg_qemu *qemu,
 	add_made(command, "-L", "%s/usr/share/qemu", vg_qemu_tree());
 	add_made(command, "-L", "%s/usr/share/seabios", vg_qemu_tree());
 	add_machine(command, options);
-	add_devices(command, qemu, options);
+	add_devices(command, qemu);
 	if (options->incoming)
 		add_made(command, "-incoming", "unix:%s/incoming.sock", qemu->folder);
 	if (options->qtest)
