@@ -54,7 +54,8 @@ static void explain_side(struct vg_patch_build *build, struct vg_pair *pair,
 	vg_explain(build, "  %s: +0x%llx \"%s\"  %s", side,
 		   (unsigned long long)(line ? at : item->size),
 		   instruction_text(build, item, line, text, sizeof(text)),
-		   item->size ? vg_explain_line(build, pair, item, at) : "");
+		   item->size ? vg_explain_line(build, vg_pair_of(build, pair, item), item, at)
+			      : "");
 }
 
 static void explain_change(struct vg_patch_build *build, struct vg_pair *pair, struct vg_item *post,

@@ -460,13 +460,10 @@ static struct vg_error *fix_data(struct vg_patch_build *build, struct vg_piece *
 	for (size_t i = 0; i < count; i++) {
 		int64_t at = (int64_t)(relocs[i].offset - piece->item->offset) - piece->from;
 		struct use use = {.piece = piece, .type = relocs[i].type, .field = (uint32_t)at};
-		bool relative = vg_reloc_is_pc_relative(use.type);
 
 		if (at < 0 || at >= (int64_t)piece->size || use.type == R_X86_64_NONE)
 			continue;
-		/* Entries of a relative table count from its start. */
-		use.distance = relative ? -at : 0;
-		if (!vg_reloc_target(&relocs[i], use.distance, &use.item, &use.offset))
+		if (!vg_entry_target(&relocs[i], at, &use.item, &use.offset, &use.distance))
 			use.item = NULL;
 		VG_TRY(make_fix(build, &use));
 	}

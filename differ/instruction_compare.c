@@ -279,14 +279,14 @@ static struct vg_error *same_data_reloc(struct vg_decoder *decoder, struct vg_it
 	int64_t pre_at = (int64_t)(left->offset - pre->offset) - pre_offset;
 	int64_t post_at = (int64_t)(right->offset - post->offset) - post_offset;
 	struct vg_reference a = {.type = left->type}, b = {.type = right->type};
-	bool relative = vg_reloc_is_pc_relative(left->type);
+	int64_t pre_distance, post_distance;
 
 	*same = pre_at == post_at && left->type == right->type;
 	if (!*same)
 		return NULL;
-	/* An entry of a relative table counts from the table's start. */
-	*same = vg_reloc_target(left, relative ? -pre_at : 0, &a.item, &a.offset) &&
-		vg_reloc_target(right, relative ? -post_at : 0, &b.item, &b.offset);
+	*same = vg_entry_target(left, pre_at, &a.item, &a.offset, &pre_distance) &&
+		vg_entry_target(right, post_at, &b.item, &b.offset, &post_distance) &&
+		pre_distance == post_distance;
 	if (!*same)
 		return NULL;
 	/* A variable that points to a constant is no other for what the constant holds. */

@@ -45,6 +45,30 @@ bool vg_reloc_target(const struct vg_object_reloc *reloc, int64_t bias, struct v
 	return true;
 }
 
+static bool is_inside(const struct vg_item *item, int64_t offset)
+{
+	return offset >= 0 && (uint64_t)offset < item->size;
+}
+
+bool vg_entry_target(const struct vg_object_reloc *reloc, int64_t at, struct vg_item **item,
+		     int64_t *offset, int64_t *distance)
+{
+	bool relative = vg_reloc_is_pc_relative(reloc->type);
+	struct vg_item *other;
+	int64_t other_offset;
+
+	*distance = relative ? -at : 0;
+	if (!vg_reloc_target(reloc, *distance, item, offset))
+		return false;
+	if (!relative || !vg_item_is_function(*item) || is_inside(*item, *offset) ||
+	    !vg_reloc_target(reloc, 0, &other, &other_offset) || !is_inside(other, other_offset))
+		return true;
+	*distance = 0;
+	*item = other;
+	*offset = other_offset;
+	return true;
+}
+
 static uint8_t field_bytes(uint32_t type)
 {
 	switch (type) {

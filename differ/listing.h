@@ -46,6 +46,14 @@ struct vg_listing {
 bool vg_reloc_target(const struct vg_object_reloc *reloc, int64_t bias, struct vg_item **item,
 		     int64_t *offset);
 bool vg_reloc_is_pc_relative(uint32_t type);
+/*
+ * What an entry of a table in data refers to. `at` is how far behind the table's start it stands:
+ * compilers count relative entries from there; in assembler an entry may count from itself
+ * (`.long f - .`), which is meant where the other way leads out of a function. *distance: from the
+ * entry to what it counts from, 0 if it is absolute.
+ */
+bool vg_entry_target(const struct vg_object_reloc *reloc, int64_t at, struct vg_item **item,
+		     int64_t *offset, int64_t *distance);
 
 /* Decodes once; the listing stays with the item. Refused if the bytes are no valid code. */
 VG_MUST_CHECK struct vg_error *vg_listing_get(struct vg_decoder *decoder, struct vg_item *item,

@@ -53,6 +53,15 @@ bool vg_item_is_writable(const struct vg_item *item)
 	return item->section && vg_section_is_writable(item->section);
 }
 
+uint64_t vg_item_align(const struct vg_item *item, int64_t offset)
+{
+	uint64_t align = item->section->align, place = item->offset + (uint64_t)offset;
+
+	while (align > 1 && place % align)
+		align /= 2;
+	return align ?: 1;
+}
+
 const uint8_t *vg_item_bytes(const struct vg_item *item)
 {
 	if (!item->section || !item->section->data)

@@ -163,6 +163,8 @@ bool vg_item_is_weak(const struct vg_item *item);
 bool vg_item_is_function(const struct vg_item *item);
 bool vg_item_is_writable(const struct vg_item *item);
 const uint8_t *vg_item_bytes(const struct vg_item *item); /* NULL: zero, or undefined */
+/* Of a place in the item: the alignment of the section, as far as the offset keeps it. */
+uint64_t vg_item_align(const struct vg_item *item, int64_t offset);
 /* The relocations inside the item; *count is set. */
 struct vg_object_reloc *vg_item_relocs(const struct vg_item *item, size_t *count);
 size_t vg_reloc_bytes(uint32_t type); /* of the field that it fills */

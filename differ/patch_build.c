@@ -29,7 +29,7 @@ static struct vg_error *match_item(struct vg_patch_build *build, struct vg_pair 
 {
 	struct vg_match *match;
 
-	VG_TRY(vg_match_function(&build->matcher, pre, pair->plain, &match));
+	VG_TRY(vg_match_old(build, pair, pre, &match));
 	if (!match->found)
 		return refuse_unmatched(build, pair, pre, match);
 	vg_explain(build, "%s: the old code of %s is at 0x%llx, %llu bytes", pair->unit->file,
@@ -67,7 +67,7 @@ static struct vg_error *drop_change(struct vg_patch_build *build, const struct v
 	struct vg_match *match;
 
 	*dropped = false;
-	VG_TRY(vg_match_function(&build->matcher, change->pre, change->pair->plain, &match));
+	VG_TRY(vg_match_old(build, change->pair, change->pre, &match));
 	if (match->found || !vg_is_dropped(build, change->pre))
 		return NULL;
 	/* inlined everywhere is no less gone from the symbol table */
@@ -104,6 +104,7 @@ static struct vg_error *make_pieces(struct vg_patch_build *build)
 	}
 	VG_TRY(vg_hooks_take(build));
 	VG_TRY(vg_pieces_complete(build));
+	VG_TRY(vg_safety_check_records(build));
 	VG_TRY(vg_hooks_check(build));
 	for (size_t i = 0; i < build->changes.count; i++)
 		VG_TRY(vg_entry_displace(build, build->changes.at[i]));
@@ -118,6 +119,7 @@ struct vg_error *vg_patch_build_run(struct vg_patch_build *build, uint8_t **byte
 	*count = 0;
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(vg_correlate(build->decoder, build->pairs[i].pre, build->pairs[i].post));
+	VG_TRY(vg_moved_find(build));
 	VG_TRY(vg_earlier_take(build));
 	VG_TRY(vg_changes_find(build));
 	VG_TRY(vg_earlier_check_changes(build));

@@ -156,7 +156,7 @@ VG_MUST_CHECK struct vg_error *vg_refuse(struct vg_patch_build *build, const cha
  * diffs; a line that a diff adds goes on from the one before it. Without debug information it is
  * the unit's file, line 0.
  */
-struct vg_source_place vg_place_of(const struct vg_patch_build *build, const struct vg_pair *pair,
+struct vg_source_place vg_place_of(const struct vg_patch_build *build, struct vg_pair *pair,
 				   const struct vg_item *item);
 /*
  * explain_lines.c, for --explain: "FILE:LINE: text" of the instruction at `offset` of a function,
@@ -171,6 +171,15 @@ struct vg_source_place vg_place_at(const struct vg_patch_build *build, const str
 /* changes.c */
 VG_MUST_CHECK struct vg_error *vg_changes_find(struct vg_patch_build *build);
 bool vg_is_included(const struct vg_patch_build *build, const struct vg_item *post);
+
+/* moved.c: globals that the diff moves to another unit become twins, as correlate.h has it. */
+VG_MUST_CHECK struct vg_error *vg_moved_find(struct vg_patch_build *build);
+/* The pair whose object the item is of: `pair`, or where the diff took it from. */
+struct vg_pair *vg_pair_of(const struct vg_patch_build *build, struct vg_pair *pair,
+			   const struct vg_item *item);
+/* vg_match_function() for an item of a pre object, whichever unit has it. */
+VG_MUST_CHECK struct vg_error *vg_match_old(struct vg_patch_build *build, struct vg_pair *pair,
+					    struct vg_item *pre, struct vg_match **match);
 
 /* variants.c: drops the units, and their changes, that the target was not linked from. */
 VG_MUST_CHECK struct vg_error *vg_variants_choose(struct vg_patch_build *build);

@@ -60,17 +60,14 @@ static struct vg_piece *existing_piece(struct vg_patch_build *build, const struc
 	return NULL;
 }
 
-/* Alignment of a place in a section: that of the section, as far as the offset keeps it. */
-static uint64_t align_at(const struct vg_item *item, uint64_t offset)
+static uint64_t align_at(const struct vg_item *item, int64_t from)
 {
-	uint64_t align = item->section->align;
+	uint64_t align = vg_item_align(item, from);
 
 	if (vg_item_is_function(item))
-		return align > 16 ? align : 16;
+		return item->section->align > 16 ? item->section->align : 16;
 	if (item->kind == VG_ITEM_STRING)
 		return item->section->entry_bytes ?: 1;
-	while (align > 1 && offset % align)
-		align /= 2;
 	return align > 4096 ? 4096 : align;
 }
 
@@ -83,8 +80,8 @@ struct vg_error *vg_piece_of(struct vg_patch_build *build, struct vg_pair *pair,
 	*piece = existing_piece(build, item, from);
 	if (*piece)
 		return NULL;
-	VG_TRY(vg_piece_new(build, kind_of(item), (uint64_t)(to - from),
-			    align_at(item, item->offset + (uint64_t)from), piece));
+	VG_TRY(vg_piece_new(build, kind_of(item), (uint64_t)(to - from), align_at(item, from),
+			    piece));
 	if (!item->piece)
 		item->piece = *piece;
 	(*piece)->item = item;

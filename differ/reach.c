@@ -140,7 +140,7 @@ static struct vg_error *seek_sites(struct vg_patch_build *build, struct vg_pair 
 
 		if (!vg_item_is_function(item->users[i]) || tried++ == MAX_USERS_TO_MATCH)
 			continue;
-		VG_TRY(vg_match_function(&build->matcher, item->users[i], pair->plain, &match));
+		VG_TRY(vg_match_old(build, pair, item->users[i], &match));
 	}
 	return NULL;
 }
@@ -150,7 +150,7 @@ static struct vg_error *match_itself(struct vg_patch_build *build, struct vg_pai
 {
 	struct vg_match *match;
 
-	VG_TRY(vg_match_function(&build->matcher, item, pair->plain, &match));
+	VG_TRY(vg_match_old(build, pair, item, &match));
 	if (!match->found)
 		return NULL;
 	reach->how = "its own matched code";
@@ -197,19 +197,15 @@ struct vg_error *vg_reach_old(struct vg_patch_build *build, struct vg_pair *pair
 static bool has_label_of_function(const struct vg_item *item)
 {
 	size_t count;
-	struct vg_object_reloc *relocs = vg_item_relocs(item, &count);
+	const struct vg_object_reloc *relocs = vg_item_relocs(item, &count);
+	int64_t offset, distance;
 	struct vg_item *to;
-	int64_t offset;
 
-	for (size_t i = 0; i < count; i++) {
-		bool relative = vg_reloc_is_pc_relative(relocs[i].type);
-		int64_t at = (int64_t)(relocs[i].offset - item->offset);
-		int64_t bias = relative ? vg_item_start(item, at) - at : 0;
-
-		if (vg_reloc_target(&relocs[i], bias, &to, &offset) && vg_item_is_function(to) &&
-		    (offset || relative))
+	for (size_t i = 0; i < count; i++)
+		if (vg_entry_target(&relocs[i], (int64_t)(relocs[i].offset - item->offset), &to,
+				    &offset, &distance) &&
+		    vg_item_is_function(to) && offset)
 			return true;
-	}
 	return false;
 }
 
@@ -234,6 +230,7 @@ static struct vg_item *old_copy(const struct vg_pair *pair, const struct vg_item
 	vg_item_relocs(post, &reloc_count);
 	for (size_t i = 0; !reloc_count && i < pair->pre->item_count; i++)
 		if (pair->pre->items[i]->sites && is_same_bytes(pair->pre->items[i], post) &&
+		    vg_item_align(pair->pre->items[i], 0) >= vg_item_align(post, 0) &&
 		    (post->kind != VG_ITEM_ANONYMOUS ||
 		     !strcmp(pair->pre->items[i]->section->name, post->section->name)))
 			return pair->pre->items[i];
@@ -298,6 +295,25 @@ static struct vg_error *reach_new_variable(struct vg_patch_build *build, struct 
 		    reach);
 }
 
+/* Vectors are read and written in ways that fault where the address is not as it was asked for. */
+static bool is_misaligned(const struct vg_item *post, const struct vg_reach *reach)
+{
+	uint64_t align = vg_item_align(post, 0);
+
+	return post->twin->section && align > vg_item_align(post->twin, 0) &&
+	       (!reach->has_address || reach->address % align);
+}
+
+static struct vg_error *refuse_misaligned(struct vg_patch_build *build, struct vg_pair *pair,
+					  const struct vg_item *post)
+{
+	return vg_refuse(build, VG_RULE_LAYOUT, NULL, vg_place_of(build, pair, post),
+			 "the new code expects %s at a multiple of %llu bytes, but the program has "
+			 "it elsewhere; keep its alignment, or --allow layout if no instruction "
+			 "relies on it",
+			 post->name, (unsigned long long)vg_item_align(post, 0));
+}
+
 /* Which data with labels of included code can be copied: the program cannot have changed it. */
 static struct vg_error *reach_label_table(struct vg_patch_build *build, struct vg_pair *pair,
 					  struct vg_item *post, struct vg_reach *reach)
@@ -307,6 +323,12 @@ static struct vg_error *reach_label_table(struct vg_patch_build *build, struct v
 				       "%s: the variable %s holds labels of a changed function "
 				       "and can be written; make it const",
 				       post->object->file, post->name);
+	if (post->kind == VG_ITEM_VARIABLE)
+		VG_TRY(vg_note(build,
+			       "%s: %s holds labels of a changed function and comes anew with it; "
+			       "labels that the program keeps elsewhere (threaded code) go on "
+			       "leading to the old code",
+			       post->object->file, post->name));
 	return copy(build, pair, post, "table of labels", reach);
 }
 
@@ -345,8 +367,12 @@ static struct vg_error *reach_variable(struct vg_patch_build *build, struct vg_p
 			return copy(build, pair, post, "constant with new contents", reach);
 	}
 	VG_TRY(vg_reach_old(build, pair, post->twin, reach));
+	if (replaceable && is_reached(reach) && is_misaligned(post, reach))
+		*reach = (struct vg_reach){0};
 	if (!is_reached(reach) && replaceable)
 		return copy(build, pair, post, "constant not found in the target", reach);
+	if (is_reached(reach) && is_misaligned(post, reach))
+		return refuse_misaligned(build, pair, post);
 	if (!is_reached(reach) && vg_is_dropped(build, post->twin)) {
 		VG_TRY(refuse_brought_by_unknown(build, post));
 		return reach_new_variable(build, pair, post, reach);

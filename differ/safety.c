@@ -39,8 +39,10 @@ struct vg_error *vg_safety_check(struct vg_patch_build *build)
 		VG_TRY(read_types(build, &build->pairs[i]));
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(check_pair(build, &build->pairs[i]));
-	for (size_t i = 0; i < build->changes.count; i++)
+	for (size_t i = 0; i < build->changes.count; i++) {
 		VG_TRY(vg_safety_check_endless(build, build->changes.at[i]));
+		VG_TRY(vg_safety_check_labels(build, build->changes.at[i]));
+	}
 	return NULL;
 }
 

@@ -22,12 +22,16 @@ VG_MUST_CHECK struct vg_error *vg_safety_is_on_stacks(struct vg_patch_build *bui
 /* endless */
 VG_MUST_CHECK struct vg_error *vg_safety_check_endless(struct vg_patch_build *build,
 						       struct vg_change *change);
+/* safety_labels.c, data: labels of a changed function that live data may hold */
+VG_MUST_CHECK struct vg_error *vg_safety_check_labels(struct vg_patch_build *build,
+						      struct vg_change *change);
+/* data: records of places in new code that nobody will read; needs all pieces */
+VG_MUST_CHECK struct vg_error *vg_safety_check_records(struct vg_patch_build *build);
 /* lto; needs the match of all changes */
 VG_MUST_CHECK struct vg_error *vg_safety_check_lto(struct vg_patch_build *build);
 /* lto: the old code of a unit with -flto is not in the target */
-VG_MUST_CHECK struct vg_error *vg_safety_refuse_lto(struct vg_patch_build *build,
-						    const struct vg_pair *pair,
-						    const struct vg_item *pre);
+VG_MUST_CHECK struct vg_error *
+vg_safety_refuse_lto(struct vg_patch_build *build, struct vg_pair *pair, const struct vg_item *pre);
 /* ambiguous: two functions that the linker folded into one; needs the match of all changes */
 VG_MUST_CHECK struct vg_error *vg_safety_check_folded(struct vg_patch_build *build);
 /* signature; needs the match of all changes */

@@ -17,8 +17,8 @@ static const struct vg_function_type *type_of(const struct vg_type_table *table,
 
 static struct vg_error *check_change(struct vg_patch_build *build, const struct vg_change *change)
 {
-	const struct vg_pair *pair = change->pair;
-	const struct vg_function_type *pre = type_of(pair->pre_types, change->pre);
+	struct vg_pair *pair = change->pair, *before = vg_pair_of(build, pair, change->pre);
+	const struct vg_function_type *pre = type_of(before->pre_types, change->pre);
 	const struct vg_function_type *post = type_of(pair->post_types, change->post);
 	const char *user;
 
@@ -35,36 +35,55 @@ static struct vg_error *check_change(struct vg_patch_build *build, const struct 
 			 change->post->source, post->signature, pre->signature, user);
 }
 
-static bool is_defined_after(const struct vg_patch_build *build, const struct vg_item *pre)
+/* What has the global name after the change: in the unit that had it, or in another one. */
+static const struct vg_item *defined_after(const struct vg_patch_build *build,
+					   const struct vg_pair *pair, const char *name)
 {
-	for (size_t i = 0; i < build->pair_count; i++) {
-		const struct vg_item *item = vg_object_item_named(build->pairs[i].post, pre->name);
+	const struct vg_item *item = vg_object_item_named(pair->post, name);
 
-		if (item && item->section)
-			return true;
-	}
-	return false;
+	for (size_t i = 0; !(item && item->section) && i < build->pair_count; i++)
+		item = vg_object_item_named(build->pairs[i].post, name);
+	return item && item->section ? item : NULL;
 }
 
-/* removed: a global function that is gone from the source while code outside the patch calls it. */
-static struct vg_error *check_removed(struct vg_patch_build *build, struct vg_pair *pair,
-				      struct vg_item *pre)
+static struct vg_error *refuse_removed(struct vg_patch_build *build, struct vg_pair *pair,
+				       const struct vg_item *pre, const char *name,
+				       const char *user)
 {
+	if (defined_after(build, pair, name))
+		return vg_refuse(build, VG_RULE_REMOVED, name, vg_place_of(build, pair, pre),
+				 "%s becomes the name of another function, but %s, which stays as "
+				 "it is, uses the one that had it; change the function itself",
+				 name, user);
+	return vg_refuse(build, VG_RULE_REMOVED, name, vg_place_of(build, pair, pre),
+			 "the function %s is removed, but %s, which stays as it is, uses it; keep "
+			 "the function, or --allow removed if the old one may stay",
+			 name, user);
+}
+
+/*
+ * removed: a global function is gone from the source, or its name has come to mean another one (an
+ * alias of it that becomes a function itself, or the other way round), while code outside the patch
+ * calls it.
+ */
+static struct vg_error *check_removed(struct vg_patch_build *build, struct vg_pair *pair,
+				      const struct vg_object_symbol *symbol)
+{
+	struct vg_item *pre = symbol->item;
+	const struct vg_item *post;
 	struct vg_match *match;
 	const char *user;
 
-	if (!vg_item_is_function(pre) || vg_item_is_local(pre) || is_defined_after(build, pre))
+	if (!pre || !vg_item_is_function(pre) || symbol->binding == STB_LOCAL)
 		return NULL;
-	VG_TRY(vg_match_function(&build->matcher, pre, pair->plain, &match));
+	post = defined_after(build, pair, symbol->name);
+	if (post && post == pre->twin)
+		return NULL;
+	VG_TRY(vg_match_old(build, pair, pre, &match));
 	if (!match->found)
 		return NULL;
 	VG_TRY(vg_safety_find_user(build, pre, match, &user));
-	if (!user)
-		return NULL;
-	return vg_refuse(build, VG_RULE_REMOVED, pre->source, vg_place_of(build, pair, pre),
-			 "the function %s is removed, but %s, which stays as it is, uses it; keep "
-			 "the function, or --allow removed if the old one may stay",
-			 pre->source, user);
+	return user ? refuse_removed(build, pair, pre, symbol->name, user) : NULL;
 }
 
 static struct vg_error *check_all_removed(struct vg_patch_build *build)
@@ -72,8 +91,8 @@ static struct vg_error *check_all_removed(struct vg_patch_build *build)
 	for (size_t i = 0; i < build->pair_count; i++) {
 		struct vg_pair *pair = &build->pairs[i];
 
-		for (size_t k = 0; k < pair->pre->item_count; k++)
-			VG_TRY(check_removed(build, pair, pair->pre->items[k]));
+		for (size_t k = 1; k < pair->pre->symbol_count; k++)
+			VG_TRY(check_removed(build, pair, &pair->pre->symbols[k]));
 	}
 	return NULL;
 }

@@ -78,12 +78,13 @@ static struct vg_error *refuse_removed(struct vg_patch_build *build, struct vg_p
 			 pre->base, what);
 }
 
+/* Tentatively, in several units: one of them still has it. What moved has a twin (moved.c). */
 static bool is_defined_elsewhere(const struct vg_patch_build *build, const struct vg_item *pre)
 {
 	for (size_t i = 0; !vg_item_is_local(pre) && i < build->pair_count; i++) {
 		const struct vg_item *item = vg_object_item_named(build->pairs[i].post, pre->name);
 
-		if (item && item->section)
+		if (item && item->section && item->twin)
 			return true;
 	}
 	return false;
@@ -95,6 +96,32 @@ static bool may_be_renumbered(const struct vg_pair *pair, const struct vg_item *
 	for (size_t i = 0; i < pair->post->item_count; i++)
 		if (pair->post->items[i]->ambiguous &&
 		    !strcmp(pair->post->items[i]->base, pre->base))
+			return true;
+	return false;
+}
+
+static bool has_type(const struct vg_type_table *types, const struct vg_item *item,
+		     const char *type)
+{
+	for (size_t i = 0; i < types->declarations.count; i++)
+		if (!strcmp(types->declarations.at[i].name, item->source) &&
+		    !strcmp(types->declarations.at[i].type, type))
+			return true;
+	return false;
+}
+
+/* Of another type and the same size: what is in it would be read as something else. */
+static bool is_retyped(const struct vg_patch_build *build, struct vg_pair *pair,
+		       const struct vg_item *pre, const struct vg_item *post)
+{
+	const struct vg_type_table *before = pair->pre_types;
+	const struct vg_type_table *after = vg_pair_of(build, pair, post)->post_types;
+
+	if (!after->has_debug_information || !vg_type_table_declaration(after, post->source))
+		return false;
+	for (size_t i = 0; i < before->declarations.count; i++)
+		if (!strcmp(before->declarations.at[i].name, pre->source) &&
+		    !has_type(after, post, before->declarations.at[i].type))
 			return true;
 	return false;
 }
@@ -113,7 +140,8 @@ static struct vg_error *check_variable(struct vg_patch_build *build, struct vg_p
 	if (!post->section)
 		return NULL;
 	if (vg_section_is_thread_local(pre->section) != vg_section_is_thread_local(post->section) ||
-	    (pre->size != post->size && !can_be_copied(pre, post)))
+	    ((pre->size != post->size || is_retyped(build, pair, pre, post)) &&
+	     !can_be_copied(pre, post)))
 		return refuse_removed(build, pair, pre, "changes its type");
 	VG_TRY(vg_same_data(build->decoder, pre, 0, post, 0,
 			    pre->size < post->size ? pre->size : post->size, &same));

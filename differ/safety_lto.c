@@ -162,7 +162,7 @@ struct vg_error *vg_safety_check_lto(struct vg_patch_build *build)
 	return NULL;
 }
 
-struct vg_error *vg_safety_refuse_lto(struct vg_patch_build *build, const struct vg_pair *pair,
+struct vg_error *vg_safety_refuse_lto(struct vg_patch_build *build, struct vg_pair *pair,
 				      const struct vg_item *pre)
 {
 	return vg_refuse(build, VG_RULE_LTO, pre->base, vg_place_of(build, pair, pre),

@@ -9,13 +9,15 @@
 #include "common/error.h"
 #include "differ/safety.h"
 
-static bool is_same_member(const struct vg_type_member *a, const struct vg_type_member *b)
+/* Objects that are aligned better than they must be do no harm. */
+static bool is_same_member(const struct vg_type_member *pre, const struct vg_type_member *post)
 {
-	return a->offset == b->offset && a->bits == b->bits && !strcmp(a->name, b->name) &&
-	       !strcmp(a->type, b->type);
+	return pre->offset == post->offset && pre->bits == post->bits &&
+	       pre->align >= post->align && !strcmp(pre->name, post->name) &&
+	       !strcmp(pre->type, post->type);
 }
 
-/* A renamed field is no other layout; a new enumerator leaves the old ones what they were. */
+/* A new enumerator leaves the old ones what they were. */
 static const struct vg_type_member *first_difference(const struct vg_type *pre,
 						     const struct vg_type *post)
 {
@@ -34,7 +36,8 @@ static const struct vg_type_member *first_difference(const struct vg_type *pre,
 
 static bool is_same_type(const struct vg_type *pre, const struct vg_type *post)
 {
-	return pre->bytes == post->bytes && !first_difference(pre, post);
+	return pre->bytes == post->bytes && pre->align >= post->align &&
+	       !first_difference(pre, post);
 }
 
 static bool is_same_name(const struct vg_type *a, const struct vg_type *b)

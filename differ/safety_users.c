@@ -6,8 +6,10 @@
  *   1. other modules, if the target exports it;
  *   2. code: every field that means the entry. Four bytes may look like such a field by chance, so
  *      the instruction that holds them is decoded; what does not decode counts as a user;
- *   3. data: words that the dynamic linker relocates to the entry, and in a program at a fixed
- *      address every word that equals it.
+ *   3. data: words that the dynamic linker relocates to the entry, in a program at a fixed address
+ *      every word that equals it, and entries of relative tables: 32-bit words that hold the
+ *      distance from where they stand (`.long f - .`), or, in the recompiled units, from their
+ *      table (`.long f - table`).
  *
  * A pointer that replaced code has formed may be kept somewhere, so there only branches are no use.
  * Code of the recompiled units that comes out the same calls by the new declaration already.
@@ -21,6 +23,7 @@ struct search {
 	struct vg_patch_build *build;
 	const struct vg_match *own;
 	VG_LIST(const struct vg_match *) recompiled; /* callers that come out the same */
+	const char *table; /* a relative one of these units that has the function, or NULL */
 };
 
 static bool is_within(const struct vg_match *match, uint64_t address)
@@ -193,6 +196,41 @@ static uint64_t find_word(const struct search *search, const GElf_Phdr *load)
 	return 0;
 }
 
+/* Records of unwinding hold the distance to each function; nobody calls one through them. */
+static bool is_unwind_record(const struct vg_target *target, uint64_t address)
+{
+	GElf_Shdr shdr;
+
+	return vg_elf_section(target->elf, ".eh_frame", &shdr) &&
+	       address - shdr.sh_addr < shdr.sh_size;
+}
+
+static bool is_in_function(const struct vg_target *target, uint64_t address)
+{
+	for (size_t i = 0; i < target->functions.count; i++)
+		if (address - target->functions.at[i].start <
+		    target->functions.at[i].end - target->functions.at[i].start)
+			return true;
+	return false;
+}
+
+static uint64_t find_distance(const struct search *search, const GElf_Phdr *load)
+{
+	const struct vg_target *target = search->build->target;
+	const uint8_t *bytes = vg_target_bytes(target, load->p_vaddr, load->p_filesz);
+
+	for (uint64_t at = 0; bytes && at + 4 <= load->p_filesz; at++) {
+		uint64_t address = load->p_vaddr + at;
+		int32_t word;
+
+		memcpy(&word, bytes + at, 4);
+		if (address + (uint64_t)(int64_t)word == search->own->address &&
+		    !is_unwind_record(target, address) && !is_in_function(target, address))
+			return address;
+	}
+	return 0;
+}
+
 static uint64_t find_in_data(const struct search *search)
 {
 	const struct vg_target *target = search->build->target;
@@ -204,6 +242,12 @@ static uint64_t find_in_data(const struct search *search)
 	for (size_t i = 0; target->is_fixed && i < target->load_count; i++) {
 		uint64_t found =
 			target->loads[i].p_flags & PF_X ? 0 : find_word(search, &target->loads[i]);
+
+		if (found)
+			return found;
+	}
+	for (size_t i = 0; i < target->load_count; i++) {
+		uint64_t found = find_distance(search, &target->loads[i]);
 
 		if (found)
 			return found;
@@ -232,6 +276,23 @@ static bool is_unchanged(const struct vg_patch_build *build, const struct vg_ite
 	return !vg_item_is_part(user) || user->twin->comparison == VG_SAME;
 }
 
+/* By the entry's distance from the table's start, which the target's bytes do not tell. */
+static bool is_in_table(const struct vg_item *table, const struct vg_item *callee)
+{
+	size_t count;
+	const struct vg_object_reloc *relocs = vg_item_relocs(table, &count);
+	struct vg_item *to;
+	int64_t offset, distance;
+
+	for (size_t i = 0; table->kind == VG_ITEM_VARIABLE && i < count; i++)
+		if (vg_reloc_is_pc_relative(relocs[i].type) &&
+		    vg_entry_target(&relocs[i], (int64_t)(relocs[i].offset - table->offset), &to,
+				    &offset, &distance) &&
+		    to == callee && !offset)
+			return true;
+	return false;
+}
+
 static struct vg_error *find_recompiled_in(struct search *search, struct vg_pair *pair,
 					   const struct vg_item *callee)
 {
@@ -239,6 +300,8 @@ static struct vg_error *find_recompiled_in(struct search *search, struct vg_pair
 		struct vg_item *user = callee->users[i];
 		struct vg_match *match;
 
+		if (is_in_table(user, callee))
+			search->table = user->name;
 		if (!is_unchanged(search->build, user))
 			continue;
 		VG_TRY(vg_match_function(&search->build->matcher, user, pair->plain, &match));
@@ -285,6 +348,9 @@ struct vg_error *vg_safety_find_user(struct vg_patch_build *build, const struct 
 		return NULL;
 	}
 	VG_TRY(find_recompiled(&search, pre));
+	*user = search.table;
+	if (*user)
+		return NULL;
 	address = find_in_code(&search) ?: find_in_data(&search);
 	if (address)
 		*user = text_of(&search, address);

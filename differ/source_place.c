@@ -42,9 +42,11 @@ static const struct vg_declaration *find_declaration(const struct vg_type_table 
 	return found;
 }
 
-struct vg_source_place vg_place_of(const struct vg_patch_build *build, const struct vg_pair *pair,
+struct vg_source_place vg_place_of(const struct vg_patch_build *build, struct vg_pair *pair,
 				   const struct vg_item *item)
 {
+	pair = vg_pair_of(build, pair, item);
+
 	const struct vg_type_table *types =
 		item->object == pair->post ? pair->post_types : pair->pre_types;
 	const struct vg_declaration *found =

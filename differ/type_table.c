@@ -106,6 +106,7 @@ static struct vg_type_member read_member(struct reader *reader, Dwarf_Die die, u
 		.file = file_of(reader, die),
 		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 		.bits = vg_die_number(&reader->dies, die, DW_AT_bit_size),
+		.align = vg_die_number(&reader->dies, die, DW_AT_alignment),
 	};
 
 	if (vg_die_tag(&reader->dies, die) == DW_TAG_enumerator) {
@@ -209,6 +210,7 @@ static void add_type(struct reader *reader, Dwarf_Die die, const char *kind, con
 		.kind = kind,
 		.name = name,
 		.bytes = vg_die_number(&reader->dies, die, DW_AT_byte_size),
+		.align = vg_die_number(&reader->dies, die, DW_AT_alignment),
 		.file = file_of(reader, die),
 		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 	};
@@ -230,10 +232,12 @@ static void add_typedef(struct reader *reader, Dwarf_Die die)
 	vg_die_release(&reader->dies, inner);
 }
 
-static void add_declaration(struct reader *reader, Dwarf_Die die, const char *name)
+static void add_declaration(struct reader *reader, Dwarf_Die die, const char *name,
+			    const char *type)
 {
 	struct vg_declaration declaration = {
 		.name = name,
+		.type = type,
 		.file = file_of(reader, die),
 		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 	};
@@ -272,17 +276,22 @@ static bool is_static_place(struct reader *reader, Dwarf_Die die)
 	return found;
 }
 
-/* `extern int x;` in a header and the definition are two entries; the second has no name. */
+/*
+ * `extern int x;` in a header and the definition are two entries; the second has no name, and a
+ * type only where it says more (`extern int x[];`).
+ */
 static void add_variable(struct reader *reader, Dwarf_Die die)
 {
 	const char *name = vg_die_name(&reader->dies, die);
 	Dwarf_Die first = *name ? NULL : vg_die_referred(&reader->dies, die, DW_AT_specification);
+	bool has_type = !first || vg_die_has(&reader->dies, die, DW_AT_type);
+	const char *type = inner_text(reader, has_type ? die : first, 0);
 
 	if (first)
 		name = vg_die_name(&reader->dies, first);
 	vg_die_release(&reader->dies, first);
 	if (*name && is_static_place(reader, die))
-		add_declaration(reader, die, name);
+		add_declaration(reader, die, name, type);
 }
 
 static void add_function(struct reader *reader, Dwarf_Die die)
@@ -295,7 +304,7 @@ static void add_function(struct reader *reader, Dwarf_Die die)
 
 	if (!*function.name || vg_die_has(&reader->dies, die, DW_AT_declaration))
 		return;
-	add_declaration(reader, die, function.name);
+	add_declaration(reader, die, function.name, "");
 	function.signature = signature_text(reader, die, 0);
 	if (!vg_list_push(reader->arena, &reader->table->functions, function))
 		reader->out_of_memory = true;

@@ -13,6 +13,7 @@ struct vg_type_member {
 	uint64_t
 		offset; /* in bits for bit fields, otherwise in bytes; the value of an enumerator */
 	uint64_t bits;	/* of a bit field, or 0 */
+	uint64_t align; /* that the source asks for (_Alignas), or 0 */
 	const char *file; /* full path, or "" */
 	unsigned line;
 };
@@ -21,6 +22,7 @@ struct vg_type {
 	const char *kind; /* "struct", "union", "enum", "typedef" of an anonymous one */
 	const char *name;
 	uint64_t bytes;
+	uint64_t align;	  /* that the source asks for, or 0 */
 	const char *file; /* full path, or "" */
 	unsigned line;
 	VG_LIST(struct vg_type_member) members;
@@ -36,6 +38,7 @@ struct vg_function_type {
 /* Where a function or variable is defined. */
 struct vg_declaration {
 	const char *name;
+	const char *type; /* of a variable, as of a member; "" of a function */
 	const char *file; /* full path, or "" */
 	unsigned line;
 };

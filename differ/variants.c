@@ -39,8 +39,7 @@ static struct vg_error *take_stock(struct vg_patch_build *build, struct standing
 		struct standing *standing = &standings[change->pair - build->pairs];
 		struct vg_match *match;
 
-		VG_TRY(vg_match_function(&build->matcher, change->pre, change->pair->plain,
-					 &match));
+		VG_TRY(vg_match_old(build, change->pair, change->pre, &match));
 		standing->changes++;
 		standing->found += match->found;
 		standing->unused += !match->found && vg_is_dropped(build, change->pre);

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "account.h"
+
+long total(long amount)
+{
+	return balance + amount;
+}
