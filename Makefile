@@ -85,7 +85,7 @@ TEST_DEPS  := g++ check libsubunit-dev clang-14 clang lld libclang-rt-14-dev bea
               xz-utils e2fsprogs busybox-static util-linux procps libseccomp-dev git patch man-db acpica-tools
 LINT_DEPS  := clang-format clang-tidy cppcheck shellcheck
 # Debian's QEMU is unpacked, not installed; these are the libraries that it and qemu-img load, and what makes its source ready.
-QEMU_DEPS  := libaio1 libbpf1 libcapstone4 libfdt1 libfuse3-3 libglib2.0-0 libgnutls30 libhogweed6 libibverbs1 \
+QEMU_DEPS  := libaio1 libbpf1 libcapstone4 libepoxy0 libfdt1 libfuse3-3 libglib2.0-0 libgnutls30 libhogweed6 libibverbs1 \
               libjpeg62-turbo libnettle8 libnuma1 libpixman-1-0 libpmem1 libpng16-16 librdmacm1 libsasl2-2 libseccomp2 \
               libslirp0 libspice-server1 libudev1 liburing2 libvdeplug2 libzstd1 libusb-1.0-0 dpkg-dev xz-utils
 
@@ -127,7 +127,7 @@ install: $(B)/vgraft $(B)/vgraft-vmm
 	install -m 644 docs/*.5 $(DESTDIR)$(prefix)/share/man/man5
 
 ALL_C := $(sort $(foreach folder,common differ patcher cli vmm include/vgraft tests/unit tests/lib tests/live \
-	tests/bench tests/bench/lib tests/qemu tests/qemu/guest tests/demo tests/fuzz tests/fuzz/lib tests/corpus,$(wildcard $(folder)/*.c $(folder)/*.h)) $(wildcard tests/guest/*.[ch]))
+	tests/bench tests/bench/lib tests/qemu tests/qemu/effects tests/qemu/guest tests/demo tests/fuzz tests/fuzz/lib tests/corpus,$(wildcard $(folder)/*.c $(folder)/*.h)) $(wildcard tests/guest/*.[ch]))
 
 .PHONY: format lint lint-run
 format:
@@ -144,7 +144,7 @@ clean:
 # ---- compile_commands.json: for editors, for clang-tidy, and for `vgraft build` on ourselves
 
 TOOL_SOURCES := $(foreach folder,common differ patcher cli vmm,$(call sources,$(folder)))
-TEST_SOURCES := $(foreach folder,tests/lib tests/unit tests/live tests/bench tests/bench/lib tests/demo tests/qemu tests/qemu/guest,$(call sources,$(folder)))
+TEST_SOURCES := $(foreach folder,tests/lib tests/unit tests/live tests/bench tests/bench/lib tests/demo tests/qemu tests/qemu/effects tests/qemu/guest,$(call sources,$(folder)))
 
 .PHONY: FORCE
 $(B)/compile_commands.json: FORCE

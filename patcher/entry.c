@@ -46,7 +46,8 @@ struct vg_error *vg_entry_check(const struct vg_session *session, const struct v
 	if (crosses_page(entry->address))
 		return vg_error_new(VG_REFUSED,
 				    "the entry of %s at 0x%" PRIx64
-				    " lies across two pages and can't be armed in one store",
+				    " lies across two pages and can't be armed in one store; "
+				    "change its callers instead",
 				    name, entry->address);
 	memcpy(expected, function->entry, function->entry_bytes);
 	VG_TRY(vg_memory_read(&session->target.memory, entry->address, now, function->entry_bytes));

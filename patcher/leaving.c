@@ -20,11 +20,17 @@
 /* Each some milliseconds, in the stop. */
 #define BRIEF_BYTES	      (UINT64_C(16) << 20)
 #define BRIEF_UNTRACKED_BYTES (UINT64_C(2) << 20)
-#define XSTATE_BYTES	      (16u << 10) /* AMX included (Intel SDM vol. 1, 13.5) */
+
+/* Intel SDM vol. 1, 13.4 and 13.5: the header tells which components hold anything. */
+#define XSTATE_BYTES	  (16u << 10) /* AMX included */
+#define XSTATE_TO_AVX	  832	      /* the legacy region, the header, AVX */
+#define XSTATE_HEADER	  512
+#define COMPONENTS_TO_AVX UINT64_C(7)
 
 /* Registers of one thread, which no check has read; memory. */
 struct vg_leaving_room {
 	uint8_t xstate[XSTATE_BYTES];
+	size_t xstate_bytes; /* to ask for */
 	struct iovec vector;
 	uint8_t buffer[VG_POINTER_SEARCH_BYTES];
 };
@@ -136,6 +142,7 @@ static struct vg_error *make_ready(struct vg_leaving *leaving)
 	if (!leaving->room)
 		return vg_error_no_memory();
 	memset(leaving->room, 0xff, sizeof(*leaving->room));
+	leaving->room->xstate_bytes = XSTATE_TO_AVX;
 	if (leaving->pagemap < 0)
 		leaving->pagemap = vg_pages_open(pid);
 	if (leaving->maps.fd < 0)
@@ -171,11 +178,37 @@ static void stays(struct vg_leaving_patch *patch, char *why)
 	patch->why = why;
 }
 
+static bool ask_for_xstate(pid_t tid, struct vg_leaving_room *room)
+{
+	room->vector = (struct iovec){room->xstate, room->xstate_bytes};
+	return ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &room->vector) == 0;
+}
+
+/* Components behind what was asked for hold something. */
+static bool is_cut_off(const struct vg_leaving_room *room)
+{
+	uint64_t components;
+
+	if (room->vector.iov_len < XSTATE_TO_AVX || room->xstate_bytes > XSTATE_TO_AVX)
+		return false;
+	memcpy(&components, room->xstate + XSTATE_HEADER, sizeof(components));
+	return components & ~COMPONENTS_TO_AVX;
+}
+
+/*
+ * Most threads have nothing in the registers behind AVX, and there may be 10 KiB of them to copy
+ * and to search. From the first one on that has, all are asked for all.
+ */
 static bool read_xstate(pid_t tid, struct vg_leaving_room *room)
 {
-	room->vector = (struct iovec){room->xstate, sizeof(room->xstate)};
-	return ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &room->vector) == 0 ||
-	       ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRFPREG, &room->vector) == 0;
+	if (ask_for_xstate(tid, room)) {
+		if (!is_cut_off(room))
+			return true;
+		room->xstate_bytes = XSTATE_BYTES;
+		return ask_for_xstate(tid, room);
+	}
+	room->vector = (struct iovec){room->xstate, XSTATE_BYTES};
+	return ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRFPREG, &room->vector) == 0;
 }
 
 /* What the stop's threads have; `found` is the one whose register points into a range. */

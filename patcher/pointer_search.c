@@ -410,15 +410,26 @@ static bool look_at_stretch(struct walk *walk, size_t first, size_t count)
 			       maps[first + count - 1].end, look_at_run, walk);
 }
 
-/* Mostly a page or two of many are live. */
-static bool look_at_stack(struct walk *walk, const struct vg_map *map)
+/* The guard of the next stack, mostly: it begins where this mapping ends. */
+static bool is_followed_by_guard(const struct vg_pointer_search *search, const struct vg_map *map)
+{
+	const struct vg_maps *maps = search->maps;
+
+	return map + 1 < maps->maps + maps->count && map[1].start == map->end &&
+	       is_guard(&map[1]) && is_wanted(search, &map[1]);
+}
+
+/* Mostly a page or two of many are live. The guard behind them is asked about with them. */
+static size_t look_at_stack(struct walk *walk, const struct vg_map *map)
 {
 	uint64_t live = live_start(walk->search, map) / VG_PAGE * VG_PAGE;
+	size_t count = is_followed_by_guard(walk->search, map) ? 2 : 1;
 
 	walk->map = map;
 	walk->has_neighbours = true;
-	return live >= map->end ||
-	       vg_written_list(walk->search->pagemap, live, map->end, look_at_run, walk);
+	return vg_written_list(walk->search->pagemap, live, map[count - 1].end, look_at_run, walk)
+		       ? count
+		       : 0;
 }
 
 /* How many mappings were dealt with, from this one on; 0: the kernel does not tell. */

@@ -86,3 +86,14 @@ struct vg_error *vg_qemu_patch_revert(const struct vg_qemu_patch *patch, const s
 {
 	return run_verb("revert", patch->name, "reverted", qemu, answer);
 }
+
+const char *vg_qemu_package_gone(const json_t *answer)
+{
+	const json_t *reason = json_array_get(json_object_get(answer, "reasons"), 0);
+	const char *text = vg_answer_text(reason, "text");
+
+	if (strcmp(vg_answer_text(answer, "result"), "failed") == 0 &&
+	    strstr(text, "nor offered by apt"))
+		return text;
+	return NULL;
+}

@@ -32,4 +32,10 @@ struct vg_error *vg_qemu_patch_apply(const struct vg_qemu_patch *patch, const st
 struct vg_error *vg_qemu_patch_revert(const struct vg_qemu_patch *patch, const struct vg_qemu *qemu,
 				      json_t **answer) VG_MUST_CHECK;
 
+/*
+ * What a build (`answer`) said when neither the cache nor apt has its package any more, as happens
+ * to the current one once there is a newer one. NULL: it said something else. Part of `answer`.
+ */
+const char *vg_qemu_package_gone(const json_t *answer);
+
 #endif

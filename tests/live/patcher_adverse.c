@@ -3,7 +3,6 @@
  * The worst moments: the target is killed at any system call of vgraft, has no memory left, threads
  * are born and die all the time while vgraft is killed, the disk is full.
  */
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "tests/lib/killer.h"
 #include "tests/lib/patcher_case.h"
 #include "tests/lib/suite.h"
+#include "tests/lib/written.h"
 
 static const char *const few_threads[5] = {"1", "1", "1", "1", "1"};
 static const struct vg_case_change both[] = {{"first", 2, VG_CASE_PROGRAM},
@@ -138,26 +138,6 @@ static bool is_getfd(void *context, const struct vg_killer_call *call, size_t nt
 	return call->number == SYS_pidfd_getfd;
 }
 
-/* How many userfaultfds the target has. */
-static unsigned count_descriptors(const struct adverse *a)
-{
-	char path[64], target[64];
-	unsigned count = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", a->c.pid);
-	_cleanup_closedir_ DIR *directory = opendir(path);
-
-	ck_assert_ptr_nonnull(directory);
-	for (struct dirent *entry; (entry = readdir(directory));) {
-		ssize_t length =
-			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
-
-		target[length > 0 ? length : 0] = '\0';
-		count += strcmp(target, "anon_inode:[userfaultfd]") == 0;
-	}
-	return count;
-}
-
 /* Kills a revert between the two calls that a thread of the target makes for it. */
 static void leave_descriptor(struct adverse *a)
 {
@@ -180,10 +160,10 @@ START_TEST(a_descriptor_that_a_killed_tool_left_is_closed_by_the_next_verb)
 	start(&a);
 	for (int i = 0; i < 5; i++) {
 		leave_descriptor(&a);
-		ck_assert_uint_eq(count_descriptors(&a), 1);
+		ck_assert_uint_eq(vg_count_userfaultfds(a.c.pid), 1);
 		vg_case_revert(&a.c, "fix", 30, VG_OUTCOME_REVERTED, &result);
 		ck_assert(result.recovered);
-		ck_assert_uint_eq(count_descriptors(&a), 0);
+		ck_assert_uint_eq(vg_count_userfaultfds(a.c.pid), 0);
 		vg_result_clear(&result);
 		vg_case_expect_answers(&a.c, 1, 1);
 	}
@@ -200,13 +180,13 @@ START_TEST(a_descriptor_of_the_targets_own_is_left_alone)
 	free(vg_case_ask(&a.c, 'u', "descriptor"));
 	vg_case_must_apply(&a.c, a.patch);
 	vg_case_must_revert(&a.c, "fix");
-	ck_assert_uint_eq(count_descriptors(&a), 1);
+	ck_assert_uint_eq(vg_count_userfaultfds(a.c.pid), 1);
 	end(&a);
 	start(&a);
 	leave_descriptor(&a);
 	free(vg_case_ask(&a.c, 'u', "descriptor"));
 	vg_case_must_revert(&a.c, "fix");
-	ck_assert_uint_eq(count_descriptors(&a), 2);
+	ck_assert_uint_eq(vg_count_userfaultfds(a.c.pid), 2);
 	end(&a);
 }
 END_TEST
@@ -298,6 +278,59 @@ START_TEST(a_target_without_memory_stays_as_it_was)
 }
 END_TEST
 
+static const struct vg_case_change in_two_modules[] = {{"first", 2, VG_CASE_PROGRAM},
+						       {"second", 3, VG_CASE_PROGRAM},
+						       {"third", 4, VG_CASE_LIBRARY}};
+
+/* False, and nothing is left, while the target may not have so much memory. */
+static bool goes_in_with(struct vg_case *c, const struct vg_patch *patch, rlim_t bytes,
+			 const struct vg_case_picture *before)
+{
+	struct vg_patch_options options = {.timeout = 30};
+	struct vg_result result;
+
+	limit(c->pid, bytes);
+
+	struct vg_error *error = vg_apply(patch, c->pid, &options, &result);
+	bool applied = !error && result.outcome == VG_OUTCOME_APPLIED;
+
+	if (!applied)
+		ck_assert_msg(result.reason && strstr(result.reason, "could not map memory"), "%s",
+			      result.reason);
+	vg_error_free(error);
+	vg_result_clear(&result);
+	limit(c->pid, RLIM_INFINITY);
+	if (!applied) {
+		vg_case_expect_answers(c, 1, 1);
+		vg_case_expect_picture(c, before);
+	}
+	return applied;
+}
+
+/* The memory of the first module can be had, that of the second can't. */
+START_TEST(memory_that_runs_out_half_way_leaves_nothing_behind)
+{
+	struct vg_case_picture before;
+	struct vg_case c;
+	unsigned failed = 0;
+
+	vg_case_start(&c, "patcher_target", few_threads);
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", in_two_modules, 3, NULL);
+
+	vg_case_picture(&c, &before);
+	while (!goes_in_with(&c, patch, address_space(c.pid) + (rlim_t)failed * 4096, &before))
+		failed++;
+	/* An area has three pages at least. */
+	ck_assert_uint_ge(failed, 6);
+	vg_case_expect_answers(&c, 2, 3);
+	vg_case_must_revert(&c, "fix");
+	vg_case_expect_picture(&c, &before);
+	vg_case_picture_clear(&before);
+	vg_case_end(&c);
+}
+END_TEST
+
 /* No write to any file of a disk succeeds (EFBIG), as when it is full. */
 #define ON_A_FULL_DISK "sh -c 'trap \"\" XFSZ; ulimit -f 0; %s' 2>&1"
 
@@ -338,6 +371,7 @@ int main(void)
 	tcase_add_test(tcase, a_descriptor_of_the_targets_own_is_left_alone);
 	tcase_add_test(tcase, a_tool_that_is_killed_while_threads_come_and_go_leaves_old_or_new);
 	tcase_add_test(tcase, a_target_without_memory_stays_as_it_was);
+	tcase_add_test(tcase, memory_that_runs_out_half_way_leaves_nothing_behind);
 	tcase_add_test(tcase, a_full_disk_stops_nothing);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);

@@ -197,7 +197,7 @@ START_TEST(of_signals_at_10_khz_none_is_lost_while_patches_go_in_and_out)
 
 	sender.pid = c.pid;
 	pthread_create(&thread, NULL, send_signals, &sender);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 1000; i++) {
 		vg_case_must_apply(&c, patch);
 		vg_case_must_revert(&c, "fix");
 	}

@@ -14,6 +14,7 @@
 #include "tests/lib/suite.h"
 
 static const char *const few_threads[5] = {"1", "1", "1", "1", "1"};
+static const char *const nobody_calls[5] = {"1", "1", "1", "1", "0"};
 static const struct vg_case_change change[] = {{"first", 7, VG_CASE_PROGRAM}};
 static const struct vg_case_change other_change[] = {{"second", 8, VG_CASE_PROGRAM}};
 static const struct vg_case_extra keeping = {.keeps = true};
@@ -152,6 +153,41 @@ START_TEST(a_patch_goes_in_again_beside_its_retired_memory)
 }
 END_TEST
 
+/* The last place of all: where it is, no search of memory sees it. */
+START_TEST(memory_that_a_vector_register_points_into_stays)
+{
+	static const char *const registers = "xyz";
+	struct vg_case_picture before;
+	struct vg_case c;
+
+	vg_case_start(&c, "patcher_target", nobody_calls);
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch =
+		vg_case_patch(&c, "fix", change, 1, &keeping);
+
+	vg_case_picture(&c, &before);
+	for (const char *which = registers; *which; which++) {
+		vg_case_must_apply(&c, patch);
+		vg_case_expect_answers(&c, 7, 1);
+		_cleanup_free_ char *line = vg_case_ask(&c, *which, "holding");
+
+		if (strcmp(line, "holding 1") == 0) {
+			expect_kept(&c, 0);
+			revert_with_note(&c);
+			touch(&c);
+			free(vg_case_ask(&c, 'l', "let go"));
+		} else {
+			printf("no vector register of kind %c here\n", *which);
+			free(vg_case_ask(&c, 'n', "forgotten"));
+			vg_case_must_revert(&c, "fix");
+		}
+		touch(&c);
+		vg_case_expect_picture(&c, &before);
+	}
+	vg_case_picture_clear(&before);
+	vg_case_end(&c);
+}
+END_TEST
+
 START_TEST(a_replaced_patch_that_is_pointed_into_stays_mapped)
 {
 	static const struct vg_case_extra replacing = {.replace = true};
@@ -191,6 +227,7 @@ int main(void)
 	tcase_add_test(tcase, memory_that_live_data_points_into_stays_until_nothing_does);
 	tcase_add_test(tcase, a_revert_gives_memory_back_in_the_stop_that_takes_the_patch_out);
 	tcase_add_test(tcase, a_patch_goes_in_again_beside_its_retired_memory);
+	tcase_add_test(tcase, memory_that_a_vector_register_points_into_stays);
 	tcase_add_test(tcase, a_replaced_patch_that_is_pointed_into_stays_mapped);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);

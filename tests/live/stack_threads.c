@@ -89,6 +89,14 @@ START_TEST(a_frame_without_unwind_information_clears_nothing)
 }
 END_TEST
 
+START_TEST(code_that_the_program_made_itself_clears_nothing_and_alone_is_no_obstacle)
+{
+	assert_undecided("busy-under-jit", "without unwind information");
+	assert_undecided("leftovers-under-jit", "without unwind information");
+	assert_safe("idle-under-jit");
+}
+END_TEST
+
 START_TEST(a_signal_handler_above_the_changed_function_is_unsafe)
 {
 	assert_unsafe_in_changed("signal-over-changed");
@@ -229,6 +237,8 @@ int main(void)
 	tcase_add_test(tcase, a_call_that_ends_the_changed_function_counts_as_inside);
 	tcase_add_test(tcase, stale_return_addresses_in_a_live_frame_are_cleared_by_unwinding);
 	tcase_add_test(tcase, a_frame_without_unwind_information_clears_nothing);
+	tcase_add_test(tcase,
+		       code_that_the_program_made_itself_clears_nothing_and_alone_is_no_obstacle);
 	tcase_add_test(tcase, a_signal_handler_above_the_changed_function_is_unsafe);
 	tcase_add_test(tcase, a_changed_function_interrupted_by_a_signal_is_unsafe);
 	tcase_add_test(tcase, leftovers_below_an_interrupted_frame_are_cleared_across_stacks);

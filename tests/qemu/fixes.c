@@ -16,6 +16,7 @@
 #include "common/text_file.h"
 #include "tests/lib/command.h"
 #include "tests/lib/guest.h"
+#include "tests/lib/qemu_patch.h"
 #include "tests/lib/suite.h"
 
 #define FIXES "patches/qemu"
@@ -87,6 +88,16 @@ static json_t *answer_of(const char *name)
 	return answer;
 }
 
+/* The current package is offered until there is a newer one. */
+static void skip_if_gone(const char *name, const json_t *answer)
+{
+	_cleanup_free_ char *manifest = read_text("%s/%s/manifest", name);
+	const char *gone = vg_qemu_package_gone(answer);
+
+	if (gone && strstr(manifest, "include: ../debian-12-u18\n"))
+		vg_test_skip_at(name, "%s", gone);
+}
+
 static void result_of(const json_t *answer, char *text, size_t size)
 {
 	const json_t *reason = json_array_get(json_object_get(answer, "reasons"), 0);
@@ -137,6 +148,7 @@ START_TEST(a_manifest_becomes_what_its_folder_says)
 	char result[256], functions[4096];
 	struct expect expect = {0};
 
+	skip_if_gone(name, answer);
 	read_expect(name, &expect);
 	result_of(answer, result, sizeof(result));
 	functions_of(answer, functions, sizeof(functions));

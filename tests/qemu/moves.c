@@ -105,6 +105,9 @@ static void plug_and_unplug(struct vg_qemu *qemu)
 					     "tablet", "bus", "controller.0")));
 	vg_must(vg_qemu_unplug(qemu, "tablet"));
 	vg_must(vg_qemu_unplug(qemu, "controller"));
+	vg_must(vg_qemu_plug(qemu, json_pack("{s:s, s:s, s:s}", "driver", "e1000e", "id", "card",
+					     "romfile", "")));
+	vg_must(vg_qemu_unplug(qemu, "card"));
 }
 
 static void add_iothreads(struct vg_qemu *qemu, int count)
@@ -129,20 +132,23 @@ START_TEST(devices_of_a_patched_kind_come_and_go_among_783_threads)
 {
 	_cleanup_qemu_ struct vg_qemu *qemu = NULL;
 	_cleanup_answer_ json_t *in = NULL, *out = NULL;
-	struct vg_qemu_patch patch;
+	struct vg_qemu_patch patch, card;
 
 	vg_qemu_need(__func__);
 	vg_must(vg_qemu_patch_build(VG_QEMU_CVE, &patch));
+	vg_must(vg_qemu_patch_build("patches/qemu/e1000e-receive", &card));
 	vg_must(vg_qemu_start(&(struct vg_qemu_options){0}, &qemu));
 	vg_must(vg_qemu_start_streams(qemu));
 	add_iothreads(qemu, THREADS - OTHER_THREADS);
 	plug_and_unplug(qemu);
 	vg_must(vg_qemu_patch_apply(&patch, qemu, &in));
 	expect_threads(in);
+	vg_must(vg_qemu_patch_apply(&card, qemu, NULL));
 	plug_and_unplug(qemu);
 	expect_refused_exploit(qemu);
 	vg_must(vg_qemu_wait_verified(qemu, BETWEEN_STEPS));
 	vg_must(vg_qmp_wait_answers(vg_qemu_qmp(qemu), 10));
+	vg_must(vg_qemu_patch_revert(&card, qemu, NULL));
 	vg_must(vg_qemu_patch_revert(&patch, qemu, &out));
 	printf("783 threads: apply %.0f us, revert %.0f us\n", vg_answer_number(in, "pause_us"),
 	       vg_answer_number(out, "pause_us"));

@@ -4,22 +4,34 @@
 # the unit and live tests are. The packages are unpacked under $(B)/qemu/u15, never installed.
 
 QEMU_TREE := $(B)/qemu/u15
+# The current package, which apt offers until there is a newer one; u18.why-not tells that it has gone.
+QEMU_CURRENT := $(B)/qemu/u18
+GONE := nor offered by apt
 
 $(QEMU): | $(B)/vgraft
 
 $(QEMU_TREE)/complete: tests/qemu/unpack
-	@tests/qemu/unpack $(QEMU_TREE)
+	@tests/qemu/unpack $(QEMU_TREE) patches/qemu/debian-12-u15
 	@touch $@
 
+$(QEMU_CURRENT).why-not: tests/qemu/unpack patches/qemu/debian-12-u18
+	@mkdir -p $(@D)
+	@tests/qemu/unpack $(QEMU_CURRENT) patches/qemu/debian-12-u18 2>$@.new || grep '$(GONE)' $@.new || \
+		{ cat $@.new >&2; exit 1; }
+	@grep '$(GONE)' $@.new >$@ || true
+	@rm $@.new
+
 # The fixes, each made from its manifest. The first one takes minutes: package, source, headers. One that is refused
-# is no failure of make's: tests/qemu/fixes.c compares what the build said with the file `expect` of the folder.
+# is no failure of make's: tests/qemu/fixes.c compares what the build said with the file `expect` of the folder. Nor is
+# one for the current package when that has gone: its tests are skipped, with what the build said.
 QEMU_MANIFESTS := $(wildcard patches/qemu/*/manifest)
 QEMU_FIXES     := $(patsubst patches/qemu/%/manifest,$(B)/qemu/%.json,$(QEMU_MANIFESTS))
 
 $(B)/qemu/%.json: patches/qemu/%/manifest $(wildcard patches/qemu/debian-* patches/qemu/*/*.c patches/qemu/*/*.diff) $(B)/vgraft
 	@mkdir -p $(@D)
 	@rm -f $(@:.json=.vgp)
-	$(B)/vgraft build --manifest $< --work $(B)/packages --json -o $(@:.json=.vgp) >$@.new || [ $$? = 3 ]
+	$(B)/vgraft build --manifest $< --work $(B)/packages --json -o $(@:.json=.vgp) >$@.new || [ $$? = 3 ] || \
+		{ grep -q debian-12-u18 $< && grep -q '$(GONE)' $@.new; }
 	@mv $@.new $@
 $(B)/qemu/%.vgp: $(B)/qemu/%.json
 	@test -e $@
@@ -49,9 +61,18 @@ $(B)/qemu/objects: tests/qemu/objects tests/lib/qemu-ninja $(QEMU_FIXES) | $(CHE
 .PHONY: check-qemu check-qemu-run
 check-qemu: deps-qemu
 	@$(MAKE) --no-print-directory check-qemu-run
-check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_FIXES) $(CHEAP_TARGETS) $(B)/qemu/objects
+check-qemu-run: all $(QEMU) $(QEMU_TREE)/complete $(QEMU_CURRENT).why-not $(QEMU_FIXES) $(CHEAP_TARGETS) $(B)/qemu/objects
 	@VGRAFT_BUILD=$(B) VGRAFT_QEMU_TREE=$(QEMU_TREE) tests/run $(QEMU)
 
 # How the fixes show: shared by the programs that look.
 QEMU_EFFECTS := $(patsubst %.c,$(B)/%.o,$(call sources,tests/qemu/effects))
 $(B)/tests/qemu/proof: $(QEMU_EFFECTS)
+
+# What runs instead of a guest there, from the processor's reset on.
+QEMU_FIRMWARE := $(patsubst tests/qemu/%.S,$(B)/qemu/%.bin,$(wildcard tests/qemu/firmware/*.S))
+
+$(B)/qemu/firmware/%.bin: tests/qemu/firmware/%.S $(wildcard tests/qemu/firmware/*.h)
+	@mkdir -p $(@D)
+	@$(CC) -I. -c -o $(@:.bin=.o) $<
+	@ld -N -Ttext=0 -e 0 --oformat=binary -o $@ $(@:.bin=.o)
+check-qemu-run: $(QEMU_FIRMWARE)

@@ -28,6 +28,7 @@ struct place {
 	struct vg_suspects suspects;
 	struct vg_pointer_search search;
 	uint8_t *page;
+	uint8_t *also; /* lies in one more mapping that is searched, or NULL */
 };
 
 static void set_up(struct place *p)
@@ -45,13 +46,17 @@ static void set_up(struct place *p)
 					       .buffer = buffer};
 }
 
+static bool has(const struct vg_map *map, const uint8_t *address)
+{
+	return map->start <= (uintptr_t)address && (uintptr_t)address < map->end;
+}
+
 static void read_maps(struct place *p)
 {
 	vg_maps_clear(&p->maps);
 	ck_assert_ptr_null(vg_maps_read(getpid(), &p->maps));
 	for (size_t i = 0; i < p->maps.count; i++)
-		if (p->maps.maps[i].start > (uintptr_t)p->page ||
-		    p->maps.maps[i].end <= (uintptr_t)p->page)
+		if (!has(&p->maps.maps[i], p->page) && !has(&p->maps.maps[i], p->also))
 			p->maps.maps[i].executable = true; /* not searched */
 }
 
@@ -242,6 +247,33 @@ START_TEST(after_a_survey_only_what_was_written_is_searched)
 }
 END_TEST
 
+/* The page below a stack, behind the one before it, need not have been out of reach always. */
+START_TEST(what_was_written_in_a_guard_is_searched)
+{
+	int protector = vg_track_writes();
+	uint64_t pointer;
+	struct place p;
+
+	set_up(&p);
+	ck_assert_int_eq(mprotect(p.page, PAGE, PROT_NONE), 0);
+	pointer = (uintptr_t)p.page + PAGE + 512;
+	p.page += PAGE;
+	p.also = p.page + PAGE;
+	read_maps(&p);
+	vg_written_protect(protector, getpid(), &p.maps);
+	ck_assert_uint_eq(survey(&p), 0);
+	put(&p, PAGE + 64, half * 2);
+	ck_assert_int_eq(mprotect(p.also, PAGE, PROT_NONE), 0);
+	p.search.only_written = true;
+	p.search.stack_pointers = &pointer;
+	p.search.stack_pointer_count = 1;
+	ck_assert_uint_eq(search(&p), (uintptr_t)p.also + 64);
+	close(protector);
+	p.page -= PAGE;
+	tear_down(&p);
+}
+END_TEST
+
 START_TEST(a_pointer_that_is_gone_after_the_survey_is_not_found)
 {
 	int protector = vg_track_writes();
@@ -327,6 +359,7 @@ int main(void)
 	tcase_add_test(tcase, a_survey_suspects_a_stack_that_holds_a_pointer);
 	tcase_add_loop_test(tcase, after_a_survey_only_what_was_written_is_searched, 0,
 			    sizeof(surveyed) / sizeof(surveyed[0]));
+	tcase_add_test(tcase, what_was_written_in_a_guard_is_searched);
 	tcase_add_test(tcase, a_pointer_that_is_gone_after_the_survey_is_not_found);
 	tcase_add_test(tcase, shared_memory_is_searched_as_a_whole);
 	tcase_add_test(tcase, a_search_that_would_take_too_long_says_so);

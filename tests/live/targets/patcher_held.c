@@ -11,6 +11,8 @@
  *   share       `g`: a process of another id shares the memory; `q`: it ends
  *   alternate N the only thread stands in a handler on an alternate stack of N KiB, which is an
  *               array in a frame of the thread's own stack
+ *   worker      `g`: a thread that io_uring made waits in a read; `q`: it gets something to read
+ *   traceable   whoever may trace it by its user may also by Yama
  *   policy      no memory may become executable: PR_SET_MDWE where there is one, and the seccomp
  *               filter that MemoryDenyWriteExecute= of systemd means
  *   sigreturn   a seccomp filter kills the process for an rt_sigreturn
@@ -29,6 +31,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -164,6 +167,39 @@ static void share_memory(void)
 static void end_sharer(void)
 {
 	if (write(release_pipe[1], "x", 1) != 1 || waitpid(sharer, NULL, 0) != sharer)
+		exit(1);
+}
+
+/* ---- worker */
+
+/* A read that io_uring is told not to try at once: a worker thread waits in it. */
+static void start_worker(void)
+{
+	static char byte;
+	struct io_uring_params parameters = {0};
+	int ring = (int)syscall(SYS_io_uring_setup, 1, &parameters);
+	struct io_uring_sqe *entry = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+					  MAP_SHARED | MAP_POPULATE, ring, IORING_OFF_SQES);
+	char *queue = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring,
+			   IORING_OFF_SQ_RING);
+
+	if (ring < 0 || entry == MAP_FAILED || queue == MAP_FAILED) {
+		printf("inside none\n");
+		return;
+	}
+	*entry = (struct io_uring_sqe){.opcode = IORING_OP_READ,
+				       .flags = IOSQE_ASYNC,
+				       .fd = release_pipe[0],
+				       .addr = (uintptr_t)&byte,
+				       .len = 1};
+	*(uint32_t *)(queue + parameters.sq_off.array) = 0;
+	atomic_store((_Atomic uint32_t *)(queue + parameters.sq_off.tail), 1);
+	printf("inside %d\n", (int)syscall(SYS_io_uring_enter, ring, 1, 0, 0, NULL, 0));
+}
+
+static void end_worker(void)
+{
+	if (write(release_pipe[1], "x", 1) != 1)
 		exit(1);
 }
 
@@ -437,6 +473,8 @@ static void enter(const char *situation)
 		hold_page();
 	if (!strcmp(situation, "share"))
 		share_memory();
+	if (!strcmp(situation, "worker"))
+		start_worker();
 }
 
 static void leave(const char *situation)
@@ -445,6 +483,8 @@ static void leave(const char *situation)
 		give_page();
 	if (!strcmp(situation, "share"))
 		end_sharer();
+	if (!strcmp(situation, "worker"))
+		end_worker();
 	printf("outside\n");
 }
 
@@ -498,6 +538,8 @@ static void set_up(void)
 {
 	struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
 
+	if (!strcmp(situation, "traceable"))
+		prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
 	if (!strcmp(situation, "policy"))
 		deny_executable_memory();
 	if (!strcmp(situation, "sigreturn"))

@@ -13,6 +13,9 @@
  *   s  from now on threads are born and die all the time: "storm"
  *   k  "kept VALUE": what the pointer that a patch may have stored leads to, 0 if there is none
  *   n  forgets that pointer: "forgotten"
+ *   x, y, z  a thread takes that pointer into a vector register, of SSE, the upper half of one of
+ *      AVX, one of AVX-512, where nothing else has it: "holding 1", or 0 if there is none
+ *   l  it lets go of it: "let go"
  *   b  a thread goes into the function `busy` and stays: "busy"
  *   r  it comes out again: "released RESULT"
  *   e  "interrupted N calls M mixed K state S": EINTRs seen by the waiting threads; calls made by
@@ -31,6 +34,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,6 +282,71 @@ static void *storm_forever(void *argument)
 /* The child has only this thread; its parent's pipes are its own. */
 static int child_pipe[2];
 
+/* ---- a pointer in nothing but a vector register */
+
+static atomic_int vector_held, vector_released;
+static pthread_t vector_holder;
+
+/* Yields until it is released; no register has the pointer but the one that LOAD has put it into.
+ */
+#define HOLD(LOAD)                                                                                 \
+	__asm__ volatile(LOAD "movq $0, kept(%%rip)\n\t"                                           \
+			      "movl $1, %0\n"                                                      \
+			      "1: movl %2, %%eax\n\t"                                              \
+			      "syscall\n\t"                                                        \
+			      "cmpl $0, %1\n\t"                                                    \
+			      "je 1b\n\t"                                                          \
+			 : "=m"(vector_held)                                                       \
+			 : "m"(vector_released), "i"(SYS_sched_yield)                              \
+			 : "rax", "rcx", "r11", "xmm6", "xmm7", "memory", "cc")
+
+static void *hold_in_vector(void *argument)
+{
+	switch (*(char *)argument) {
+	case 'x':
+		HOLD("movq kept(%%rip), %%xmm7\n\t");
+		break;
+	case 'y':
+		HOLD("vpxor %%xmm6, %%xmm6, %%xmm6\n\t"
+		     "vmovq kept(%%rip), %%xmm7\n\t"
+		     "vinsertf128 $1, %%xmm7, %%ymm7, %%ymm7\n\t"
+		     "vinsertf128 $0, %%xmm6, %%ymm7, %%ymm7\n\t");
+		break;
+	default:
+		HOLD("vmovq kept(%%rip), %%xmm20\n\t");
+	}
+	return argument;
+}
+
+static bool has_vector(char command)
+{
+	if (command == 'z')
+		return __builtin_cpu_supports("avx512f");
+	return command == 'x' || __builtin_cpu_supports("avx");
+}
+
+static void start_holder(char command)
+{
+	static char which;
+
+	which = command;
+	printf("holding %d\n", has_vector(command));
+	if (!has_vector(command))
+		return;
+	atomic_store(&vector_held, 0);
+	atomic_store(&vector_released, 0);
+	pthread_create(&vector_holder, NULL, hold_in_vector, &which);
+	while (!atomic_load(&vector_held))
+		usleep(1000);
+}
+
+static void end_holder(void)
+{
+	atomic_store(&vector_released, 1);
+	pthread_join(vector_holder, NULL);
+	printf("let go\n");
+}
+
 static void fork_child(void)
 {
 	char byte;
@@ -361,6 +430,14 @@ static void obey(char command)
 		break;
 	case 'k':
 		printf("kept %d\n", kept ? *kept : 0);
+		break;
+	case 'x':
+	case 'y':
+	case 'z':
+		start_holder(command);
+		break;
+	case 'l':
+		end_holder();
 		break;
 	case 'n':
 		kept = NULL;

@@ -75,6 +75,29 @@ KEEP static void through_code_without_cfi(void)
 	BARRIER;
 }
 
+/* As a compiler in the program makes it: in no file, and nobody has told how to unwind it. */
+KEEP static void call_through_jit(void (*function)(void))
+{
+	static const unsigned char code[] = {
+		0x53,	    /* push %rbx */
+		0xff, 0xd7, /* call *%rdi */
+		0x5b,	    /* pop %rbx */
+		0xc3,	    /* ret */
+	};
+	void *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memcpy(made, code, sizeof(code));
+	mprotect(made, 4096, PROT_READ | PROT_EXEC);
+	((void (*)(void (*)(void)))(uintptr_t)made)(function);
+	BARRIER;
+}
+
+KEEP static void through_jit(void)
+{
+	call_through_jit(wait_here);
+	BARRIER;
+}
+
 KEEP static void deep_then_back(int depth)
 {
 	if (depth)
@@ -101,6 +124,26 @@ KEEP static void wait_over_leftovers_below_code_without_cfi(void)
 	__asm__ volatile("" : : "r"(array) : "memory");
 	call_without_cfi(wait_here);
 	BARRIER;
+}
+
+KEEP static void wait_over_leftovers_below_jit(void)
+{
+	volatile char array[4096];
+
+	__asm__ volatile("" : : "r"(array) : "memory");
+	call_through_jit(wait_here);
+	BARRIER;
+}
+
+static void leftovers_under_jit(void)
+{
+	deep_then_back(4);
+	wait_over_leftovers_below_jit();
+}
+
+static void busy_under_jit(void)
+{
+	changed(through_jit);
 }
 
 static void leftovers(void)
@@ -268,6 +311,9 @@ static const struct {
 	     {"busy-far", busy_far},
 	     {"busy-at-its-end", changed_at_its_end},
 	     {"busy-without-cfi", busy_without_cfi},
+	     {"idle-under-jit", through_jit},
+	     {"busy-under-jit", busy_under_jit},
+	     {"leftovers-under-jit", leftovers_under_jit},
 	     {"leftovers", leftovers},
 	     {"leftovers-without-cfi", leftovers_without_cfi},
 	     {"thread-busy", thread_busy},

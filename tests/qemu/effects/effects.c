@@ -3,13 +3,11 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "tests/lib/guest.h"
+#include "tests/qemu/effects/vhost_user.h"
 
 /* The devices that the fixes are about; the guest has drivers for none of them. */
 static const char *const devices[] = {
@@ -25,21 +23,6 @@ static const char *const devices[] = {
 	"-device",   "ide-hd,id=spare,drive=own",
 	NULL,
 };
-
-/* 64 KiB of HLT, instead of a firmware: the processor stops at its first instruction. */
-static struct vg_error *make_halt(char path[PATH_MAX])
-{
-	unsigned char halt[65536];
-
-	snprintf(path, PATH_MAX, "%s/qemu/halt.bin.%d", vg_build_folder(), (int)getpid());
-	memset(halt, 0xf4, sizeof(halt));
-
-	_cleanup_fclose_ FILE *file = fopen(path, "we");
-
-	if (!file || fwrite(halt, sizeof(halt), 1, file) != 1)
-		return vg_error_new(VG_FAILED, "cannot write %s", path);
-	return NULL;
-}
 
 static struct vg_error *open_stage(const struct vg_qemu_options *options,
 				   struct effect_stage *stage)
@@ -60,24 +43,35 @@ struct vg_error *effect_stage_boot(struct effect_stage *stage)
 			  stage);
 }
 
+struct vg_error *effect_stage_firmware(const char *name, const char *const *extra,
+				       struct effect_stage *stage)
+{
+	char firmware[PATH_MAX];
+
+	snprintf(firmware, sizeof(firmware), "%s/qemu/firmware/%s.bin", vg_build_folder(), name);
+	return open_stage(&(struct vg_qemu_options){.qtest = true,
+						    .extra = extra,
+						    .firmware = firmware,
+						    .incoming = stage->source},
+			  stage);
+}
+
+struct vg_error *effect_stage_halted(const char *const *extra, struct effect_stage *stage)
+{
+	return effect_stage_firmware("halt", extra, stage);
+}
+
 struct vg_error *effect_stage_without_guest(struct effect_stage *stage)
 {
-	char halt[PATH_MAX];
-
-	VG_TRY(make_halt(halt));
-
-	struct vg_error *error = open_stage(
-		&(struct vg_qemu_options){.qtest = true, .extra = devices, .firmware = halt},
-		stage);
-
-	unlink(halt); /* QEMU has read it */
-	return error;
+	return effect_stage_halted(devices, stage);
 }
 
 void effect_stage_close(struct effect_stage *stage)
 {
 	vg_qemu_stop(stage->qemu);
+	vg_qemu_stop(stage->source); /* whose files the other used */
 	vg_qtest_close(stage->qtest);
+	vhost_user_close(stage->device);
 }
 
 struct condition {

@@ -19,13 +19,38 @@
 struct effect_stage {
 	struct vg_qemu *qemu;
 	struct vg_qtest *qtest;
+	struct vg_qemu *source;	   /* whose machine comes here; NULL for most */
+	struct vhost_user *device; /* that this process serves; NULL for most */
 	bool has_guest;
 };
 
+/* All but the first have a machine whose processor stands still: there in a moment. */
+typedef struct vg_error *effect_stage_function(struct effect_stage *stage);
+
 /* The guest of the QEMU tests, beside the devices that the fixes are about. */
-struct vg_error *effect_stage_boot(struct effect_stage *stage) VG_MUST_CHECK;
-/* The same devices in a machine whose processor stands still: there in a moment. */
-struct vg_error *effect_stage_without_guest(struct effect_stage *stage) VG_MUST_CHECK;
+effect_stage_function effect_stage_boot;
+/* The same devices. */
+effect_stage_function effect_stage_without_guest;
+/* A screen, shown by VNC, with websockets; one client at a time may be in its handshake. */
+effect_stage_function effect_stage_vnc;
+/* Memory with a file behind it, and another QEMU that the machine comes from. */
+effect_stage_function effect_stage_incoming;
+/* A sound card is on the command line; the machine waits to be made (x-exit-preconfig). */
+effect_stage_function effect_stage_preconfig;
+/* A virtio device whose queue is served by this process. */
+effect_stage_function effect_stage_vhost_user;
+
+/* A qxl card, and a screen that could show its cursor. */
+effect_stage_function effect_stage_qxl;
+/* A processor that runs the firmware of that name (tests/qemu/firmware). */
+effect_stage_function effect_stage_loop, effect_stage_breakpoint, effect_stage_sipi;
+
+/* A machine with a firmware of tests/qemu/firmware and these words on the command line. */
+struct vg_error *effect_stage_firmware(const char *name, const char *const *extra,
+				       struct effect_stage *stage) VG_MUST_CHECK;
+/* The one that halts; for the functions above. */
+struct vg_error *effect_stage_halted(const char *const *extra,
+				     struct effect_stage *stage) VG_MUST_CHECK;
 void effect_stage_close(struct effect_stage *stage);
 
 #define _cleanup_stage_ __attribute__((cleanup(effect_stage_close)))
@@ -36,10 +61,12 @@ typedef struct vg_error *effect_function(struct effect_stage *stage, bool *fixed
 effect_function effect_uhci_exploit, effect_ohci_exploit, effect_usb_net_address;
 effect_function effect_e1000e_delayed_causes, effect_e1000e_receive, effect_loopback_padding;
 effect_function effect_x509_key_usage, effect_drive_context;
-effect_function effect_canonical_fault;
+effect_function effect_canonical_fault, effect_websocket, effect_vnc_zlib, effect_ram_writeback;
+effect_function effect_intx_irqfd, effect_tb_self_link, effect_sipi_in_smm;
+effect_function effect_smm_debug_registers, effect_qxl_chunk_size;
 
 /* These only have the new code run; *fixed is not set. */
-effect_function effect_run_rewrite, effect_run_restart, effect_run_smi;
+effect_function effect_run_rewrite, effect_run_listener, effect_run_tls, effect_run_sound_card;
 
 /* Until `done`, or until QEMU has ended. */
 struct vg_error *effect_wait(struct effect_stage *stage, bool (*done)(void *), void *argument,

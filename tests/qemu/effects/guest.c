@@ -23,20 +23,9 @@ struct vg_error *effect_canonical_fault(struct effect_stage *stage, bool *fixed)
 	return NULL;
 }
 
+/* Code that changes itself is translated again and again. */
 struct vg_error *effect_run_rewrite(struct effect_stage *stage, bool *fixed)
 {
 	(void)fixed;
 	return vg_qemu_command(stage->qemu, "rewrite", "vg-rewrite done", NULL);
-}
-
-struct vg_error *effect_run_restart(struct effect_stage *stage, bool *fixed)
-{
-	(void)fixed;
-	return vg_qemu_command(stage->qemu, "restart", "vg-restart done", NULL);
-}
-
-struct vg_error *effect_run_smi(struct effect_stage *stage, bool *fixed)
-{
-	(void)fixed;
-	return vg_qemu_command(stage->qemu, "smi", "vg-smi done", NULL);
 }

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/* HLT wherever the processor begins. */
+	.fill	0x10000, 1, 0xf4

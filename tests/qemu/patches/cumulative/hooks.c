@@ -1,0 +1,1 @@
+../../../../patches/qemu/CVE-2025-11234/hooks.c
