@@ -2,6 +2,7 @@
 /* A file that appears whole or not at all: written under a temporary name, synced, renamed. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,11 +35,21 @@ static int set_usual_mode(int fd)
 	return fchmod(fd, 0666 & ~mask);
 }
 
+/* Renaming would put a file in the place of /dev/full, or of a pipe that somebody reads. */
+static bool is_something_else(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
 struct vg_error *vg_write_file_atomically(const char *path, const void *bytes, size_t count)
 {
 	_cleanup_free_ char *temporary = NULL;
 	struct vg_error *error = NULL;
 
+	if (is_something_else(path))
+		return vg_error_new(VG_USAGE, "cannot create %s: it exists and is no file", path);
 	if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
 		temporary = NULL;
 		return vg_error_no_memory();

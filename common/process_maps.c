@@ -196,7 +196,10 @@ struct vg_error *vg_maps_file_read(struct vg_maps_file *file)
 	VG_TRY(read_spare(file));
 	if (strcmp(file->spare, file->text) == 0)
 		return NULL;
-	vg_maps_clear(&file->maps);
+	vg_maps_clear(&file->before);
+	file->before = file->maps;
+	file->maps = (struct vg_maps){0};
+	file->changes++;
 	file->text[0] = '\0';
 	VG_TRY(vg_maps_parse(file->spare, &file->maps));
 	text = file->text;
@@ -212,6 +215,7 @@ void vg_maps_file_close(struct vg_maps_file *file)
 	free(file->text);
 	free(file->spare);
 	vg_maps_clear(&file->maps);
+	vg_maps_clear(&file->before);
 	*file = VG_MAPS_FILE_NONE;
 }
 

@@ -37,6 +37,8 @@ struct vg_maps_file {
 	char *text, *spare; /* as it was parsed, and room for what is read next */
 	size_t room;	    /* bytes of each */
 	struct vg_maps maps;
+	struct vg_maps before; /* what `maps` was until it changed last */
+	unsigned changes;      /* how often it did */
 };
 #define VG_MAPS_FILE_NONE                                                                          \
 	(struct vg_maps_file)                                                                      \

@@ -64,6 +64,7 @@ static const char *const output_prefixes[] = {
 	"-grecord-command-line",
 	"-fsave-optimization-record",
 	"-foptimization-record-file=",
+	"-fopt-info",
 	"-ftime-trace",
 	"-fcallgraph-info",
 	"-Wp,-M",
@@ -320,6 +321,8 @@ static bool is_input(const struct vg_compile_command *command, const char *word)
 static void note_language(struct vg_compile_flags *flags, const char *language)
 {
 	flags->c_language = !strcmp(language, "c") || !strcmp(language, "cpp-output");
+	if (vg_ends_with(language, "-header"))
+		flags->compiles = false; /* to a precompiled one, which nothing here reads */
 }
 
 const char *vg_path_option(const char *word, bool *separate)
@@ -331,6 +334,13 @@ const char *vg_path_option(const char *word, bool *separate)
 static bool takes_value(const char *word)
 {
 	return is_one_of(word, path_values) || is_one_of(word, values);
+}
+
+/* clang's `-Xclang -include -Xclang FILE`, as CMake writes it, is -include FILE. */
+static bool is_wrapped_include(char *const *words)
+{
+	return !strcmp(words[0], "-Xclang") && words[1] && !strcmp(words[1], "-include") &&
+	       words[2] && !strcmp(words[2], "-Xclang") && words[3];
 }
 
 /* One option that stays, or the input; other inputs of the same command are other entries. */
@@ -348,6 +358,11 @@ static size_t keep_words(struct vg_compile_flags *flags, const struct vg_compile
 	}
 	if (!strcmp(word, "--"))
 		return 1;
+	if (is_wrapped_include(words)) {
+		vg_words_add(&flags->words, "-include");
+		vg_words_add(&flags->words, words[3]);
+		return 4;
+	}
 	note_flag(flags, word);
 	vg_words_add(&flags->words, word);
 	if (!takes_value(word) || !words[1])

@@ -79,6 +79,14 @@ VG_MUST_CHECK struct vg_error *vg_units_narrow(struct vg_unit_plan *plan);
 /* units_run.c: runs the compilers. */
 VG_MUST_CHECK struct vg_error *vg_units_run(struct vg_unit_plan *plan);
 
+/*
+ * units_absolute.c: includes by an absolute path lead to the patched copies, in all files that a
+ * compilation has read; in one text, which is replaced if it has any.
+ */
+VG_MUST_CHECK struct vg_error *vg_units_lead_inside(struct vg_unit_plan *plan);
+VG_MUST_CHECK struct vg_error *vg_units_lead_text_inside(const struct vg_unit_plan *plan,
+							 char **text, size_t *size, bool *changed);
+
 /* units_lines.c: the patched source once more, under its own line numbers. */
 VG_MUST_CHECK struct vg_error *vg_units_compile_lined(struct vg_unit_plan *plan);
 

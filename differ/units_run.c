@@ -276,10 +276,11 @@ static struct vg_error *compile(struct run *run)
 	if (unit == plan->count)
 		return NULL;
 	vg_units_explain(plan->request,
-			 "unit %s: reads files that the shadow left out: compiling in a "
-			 "complete one",
+			 "unit %s: reads files that the shadow left out, or by absolute paths: "
+			 "compiling in a complete one",
 			 plan->units[unit].file);
 	VG_TRY(vg_units_mirror(plan));
+	VG_TRY(vg_units_lead_inside(plan));
 	VG_TRY(compile_once(run, true, &unit));
 	return unit == plan->count ? NULL : refuse_escape(plan, unit);
 }

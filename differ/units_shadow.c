@@ -100,6 +100,7 @@ static struct vg_error *write_patched(struct vg_unit_plan *plan, struct vg_touch
 				      bool resync)
 {
 	_cleanup_free_ char *bytes = NULL;
+	bool leads_inside;
 	size_t size;
 
 	if (touched->deleted)
@@ -109,6 +110,7 @@ static struct vg_error *write_patched(struct vg_unit_plan *plan, struct vg_touch
 		VG_TRY(vg_text_render_resynced(&touched->text, &bytes, &size));
 	else
 		VG_TRY(vg_text_render(&touched->text, &bytes, &size));
+	VG_TRY(vg_units_lead_text_inside(plan, &bytes, &size, &leads_inside));
 	VG_TRY(vg_shadow_write(&plan->post, touched->absolute, bytes, size,
 			       touched->created ? NULL : &touched->st));
 	return note_copy(plan, touched);

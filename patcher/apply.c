@@ -197,13 +197,6 @@ static struct vg_error *switch_on(void *context)
 	return NULL;
 }
 
-static struct vg_error *survey(void *context)
-{
-	struct commit *commit = context;
-
-	return commit->leaving->count ? vg_leaving_survey(commit->leaving) : NULL;
-}
-
 static struct vg_error *do_nothing(void *context)
 {
 	(void)context;
@@ -235,7 +228,7 @@ static struct vg_error *stop(struct vg_session *session, const struct vg_plan *p
 				.areas = &session->areas,
 				.plan = plan,
 				.leaving = leaving};
-	struct vg_stop_request request = {.prepare = survey, .commit = work, .context = &commit};
+	struct vg_stop_request request = {.leaving = leaving, .commit = work, .context = &commit};
 
 	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->target.memory, &session->areas,
 			       &check.ranges));

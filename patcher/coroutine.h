@@ -20,7 +20,8 @@
  * no word can change between it and the verdict. The search before the stop only says what to look
  * at first, so that a coroutine that blocks is found without the long way. Where the kernel tells
  * which pages were written since then (written.h), only these are searched inside the stop: what
- * the others hold was found before.
+ * the others hold was found before. They are searched in rounds until few are left, each round
+ * those that were written during the one before.
  *
  * Thread context: any; a running target may change what is read.
  */
@@ -28,16 +29,24 @@
 #define PATCHER_COROUTINE_H
 
 #include "patcher/unwind.h"
+#include "patcher/written.h"
 
 #define COROUTINE_MAP_MAX (UINT64_C(64) << 20)
 
 enum coroutine_kind { COROUTINE_UCONTEXT, COROUTINE_JMP_BUF };
+
+/* What is known of a context before the stop (stack_coroutines.c). */
+enum coroutine_settled { COROUTINE_NOT_SETTLED, COROUTINE_STALE, COROUTINE_SAFE };
 
 struct coroutine_context {
 	uint64_t address; /* of the ucontext_t or jmp_buf */
 	enum coroutine_kind kind;
 	uint64_t registers[CFI_REGISTERS];
 	uint32_t known;
+	enum coroutine_settled settled; /* then also: */
+	uint64_t read_start, read_end;	/* the bytes of its stack that this rests on */
+	uint64_t top;			/* where its chain of frames ends */
+	bool is_coroutine;		/* by its chain */
 };
 
 struct sweep;
@@ -46,12 +55,16 @@ struct coroutine_search {
 	pid_t tid; /* a thread to read the memory by */
 	const struct vg_maps *maps;
 	uint64_t guard;
-	bool only_written;		    /* since its pages were protected (written.h) */
+	bool only_written;    /* since its pages were protected (written.h) */
+	bool protects_again;  /* those that it searches; target running */
+	vg_written_fn *taken; /* gets all of these, or NULL */
+	void *taken_context;
 	struct coroutine_context *contexts; /* ascending addresses */
 	size_t count;
 	uint64_t bytes;	     /* that were read */
 	uint64_t left_out;   /* bytes in mappings that are too large */
 	uint64_t unreadable; /* address of the first page that could not be read, 0 = none */
+	bool lost_track;     /* pages were protected again and are not searched */
 	struct sweep *sweep; /* memory to work with, made by the first search; to be freed */
 };
 
@@ -67,8 +80,21 @@ bool coroutine_guard(pid_t pid, pid_t tid, uint64_t *guard);
 
 /* Fills contexts and counts from tid, maps and guard. Searches of one target may share a sweep. */
 VG_MUST_CHECK struct vg_error *coroutine_search(struct coroutine_search *search);
+/* The same in two steps: which pages are to be searched, and the search. */
+VG_MUST_CHECK struct vg_error *coroutine_search_list(struct coroutine_search *search);
+VG_MUST_CHECK struct vg_error *coroutine_search_listed(struct coroutine_search *search);
+/* Between the two: is any page that holds a byte of [start, end) on the list? */
+bool coroutine_search_has(const struct coroutine_search *search, uint64_t start, uint64_t end);
+/* Is this memory searched at all? */
+bool coroutine_is_searched(const struct vg_map *map);
+/* Adds what another search of the same target found and this one did not. */
+VG_MUST_CHECK struct vg_error *coroutine_search_merge(struct coroutine_search *search,
+						      const struct coroutine_search *other);
 void coroutine_search_clear(struct coroutine_search *search);
 void coroutine_sweep_free(struct sweep *sweep);
+
+/* How many bytes of the target's memory a context takes. */
+size_t coroutine_bytes(enum coroutine_kind kind);
 
 /* Reads one context again; false: there is none any more. */
 bool coroutine_read(const struct coroutine_search *search, uint64_t address,

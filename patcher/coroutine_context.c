@@ -72,6 +72,11 @@ static bool read_ucontext(const struct coroutine_search *search, struct coroutin
 	return true;
 }
 
+size_t coroutine_bytes(enum coroutine_kind kind)
+{
+	return kind == COROUTINE_JMP_BUF ? JB_WORDS * sizeof(uint64_t) : sizeof(ucontext_t);
+}
+
 bool coroutine_read(const struct coroutine_search *search, uint64_t address,
 		    enum coroutine_kind kind, struct coroutine_context *context)
 {

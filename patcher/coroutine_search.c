@@ -76,33 +76,102 @@ static bool can_hold_contexts(const struct vg_map *map)
 	return map->readable && map->writable && !map->shared;
 }
 
-static void take_run(void *sweep, uint64_t start, uint64_t end)
+bool coroutine_is_searched(const struct vg_map *map)
+{
+	return can_hold_contexts(map) && !vg_map_is_too_large(map);
+}
+
+/* One walk along the mappings. */
+struct listing {
+	struct coroutine_search *search;
+	struct sweep *sweep;
+	const struct vg_map *map; /* where the last run lay */
+};
+
+static void list_run(void *sweep, uint64_t start, uint64_t end)
 {
 	add_run(sweep, start, end);
 }
 
-static void list_map(const struct coroutine_search *search, struct sweep *sweep, int pagemap,
-		     const struct vg_map *map)
+/* A run may lie in several mappings, and in some that are not searched. */
+static void list_written_run(void *context, uint64_t start, uint64_t end)
 {
-	if (search->only_written && vg_written_list(pagemap, map->start, map->end, take_run, sweep))
-		return;
-	vg_pages_list(pagemap, map->start, map->end, false, take_run, sweep);
+	struct listing *listing = context;
+	struct coroutine_search *search = listing->search;
+	const struct vg_map *behind = search->maps->maps + search->maps->count;
+
+	if (search->taken)
+		search->taken(search->taken_context, start, end);
+	for (; listing->map < behind && listing->map->start < end; listing->map++) {
+		uint64_t from = start > listing->map->start ? start : listing->map->start;
+		uint64_t to = end < listing->map->end ? end : listing->map->end;
+
+		if (from < to && coroutine_is_searched(listing->map))
+			add_run(listing->sweep, from, to);
+		else if (from < to)
+			search->lost_track |= search->protects_again;
+		if (end <= listing->map->end)
+			return;
+	}
+	/* Mapped since the maps were read. */
+	search->lost_track |= search->protects_again;
+}
+
+/*
+ * How many mappings from this one on are asked about at once. To ask takes longer than to pass over
+ * a mapping that is not searched, unless it is large.
+ */
+static size_t length_of_stretch(const struct vg_maps *maps, size_t first)
+{
+	size_t end = first + 1;
+
+	for (size_t i = first; i < maps->count && !vg_map_is_too_large(&maps->maps[i]); i++)
+		if (coroutine_is_searched(&maps->maps[i]))
+			end = i + 1;
+	return end - first;
+}
+
+/* How many mappings were dealt with, from this one on; 0: the kernel does not tell. */
+static size_t list_written(struct listing *listing, int pagemap, size_t first)
+{
+	const struct coroutine_search *search = listing->search;
+	size_t count = length_of_stretch(search->maps, first);
+	const struct vg_map *map = &search->maps->maps[first];
+
+	listing->map = map;
+	return (search->protects_again ? vg_written_take : vg_written_list)(
+		       pagemap, map->start, map[count - 1].end, list_written_run, listing)
+		       ? count
+		       : 0;
+}
+
+static void list_map(struct listing *listing, int pagemap, const struct vg_map *map)
+{
+	vg_pages_list(pagemap, map->start, map->end, false, list_run, listing->sweep);
 }
 
 /* Step 1. */
 static void list_batches(struct coroutine_search *search, struct sweep *sweep)
 {
 	_cleanup_close_ int pagemap = vg_pages_open(search->tid);
+	struct listing listing = {search, sweep, NULL};
 
-	for (size_t i = 0; i < search->maps->count; i++) {
+	for (size_t i = 0, count; i < search->maps->count; i += count) {
 		const struct vg_map *map = &search->maps->maps[i];
 
-		if (!can_hold_contexts(map))
+		count = 1;
+		if (!coroutine_is_searched(map)) {
+			if (can_hold_contexts(map))
+				search->left_out += map->end - map->start;
 			continue;
-		if (vg_map_is_too_large(map))
-			search->left_out += map->end - map->start;
-		else
-			list_map(search, sweep, pagemap, map);
+		}
+		if (search->only_written)
+			count = list_written(&listing, pagemap, i);
+		if (count && search->only_written)
+			continue;
+		count = 1;
+		search->lost_track |= search->protects_again;
+		list_map(&listing, pagemap, map);
 	}
 }
 
@@ -200,17 +269,18 @@ static bool collect(struct coroutine_search *search, const struct sweep *sweep, 
 	return true;
 }
 
-static bool run_sweep(struct coroutine_search *search, struct sweep *sweep)
+struct vg_error *coroutine_search_listed(struct coroutine_search *search)
 {
-	size_t count = sweep->no_memory ? 0 : make_workers(sweep, worker_count(sweep));
+	struct sweep *sweep = search->sweep;
+	size_t count = make_workers(sweep, worker_count(sweep));
 
 	if (!count)
-		return false;
+		return vg_error_no_memory();
 	let_work(sweep, count);
-	return collect(search, sweep, count);
+	return collect(search, sweep, count) ? NULL : vg_error_no_memory();
 }
 
-struct vg_error *coroutine_search(struct coroutine_search *search)
+struct vg_error *coroutine_search_list(struct coroutine_search *search)
 {
 	struct sweep *sweep = search->sweep ? search->sweep : calloc(1, sizeof(*sweep));
 
@@ -223,7 +293,67 @@ struct vg_error *coroutine_search(struct coroutine_search *search)
 	sweep->bytes = 0;
 	sweep->no_memory = false;
 	list_batches(search, sweep);
-	return run_sweep(search, sweep) ? NULL : vg_error_no_memory();
+	return sweep->no_memory ? vg_error_no_memory() : NULL;
+}
+
+struct vg_error *coroutine_search(struct coroutine_search *search)
+{
+	VG_TRY(coroutine_search_list(search));
+	return coroutine_search_listed(search);
+}
+
+bool coroutine_search_has(const struct coroutine_search *search, uint64_t start, uint64_t end)
+{
+	const struct sweep *sweep = search->sweep;
+	size_t low = 0, high = sweep->run_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (sweep->runs[middle].end <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < sweep->run_count && sweep->runs[low].start < end;
+}
+
+static bool has_context(const struct coroutine_search *search, size_t count,
+			const struct coroutine_context *context)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (search->contexts[middle].address < context->address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < count && search->contexts[low].address == context->address; low++)
+		if (search->contexts[low].kind == context->kind)
+			return true;
+	return false;
+}
+
+struct vg_error *coroutine_search_merge(struct coroutine_search *search,
+					const struct coroutine_search *other)
+{
+	size_t count = search->count;
+	struct coroutine_context *grown =
+		reallocarray(search->contexts, count + other->count + 1, sizeof(*grown));
+
+	if (!grown)
+		return vg_error_no_memory();
+	search->contexts = grown;
+	for (size_t i = 0; i < other->count; i++)
+		if (!has_context(search, count, &other->contexts[i]))
+			grown[search->count++] = other->contexts[i];
+	qsort(grown, search->count, sizeof(*grown), by_address);
+	if (!search->unreadable)
+		search->unreadable = other->unreadable;
+	return NULL;
 }
 
 void coroutine_search_clear(struct coroutine_search *search)
@@ -232,6 +362,7 @@ void coroutine_search_clear(struct coroutine_search *search)
 	search->contexts = NULL;
 	search->count = 0;
 	search->bytes = search->left_out = search->unreadable = 0;
+	search->lost_track = false;
 }
 
 void coroutine_sweep_free(struct sweep *sweep)

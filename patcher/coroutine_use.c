@@ -152,8 +152,8 @@ bool coroutine_is_possible(struct unwind_modules *modules)
 	struct imports imports = {0};
 	bool has_linker = false;
 
-	for (size_t i = 0; i < modules->maps.count && !is_enough(&imports); i++) {
-		const struct vg_map *map = &modules->maps.maps[i];
+	for (size_t i = 0; i < modules->file.maps.count && !is_enough(&imports); i++) {
+		const struct vg_map *map = &modules->file.maps.maps[i];
 		struct module module = {.tid = modules->reader, .start = map->start};
 
 		if (!starts_a_module(map) || !read_module(&module))

@@ -60,6 +60,7 @@ void vg_leaving_clear(struct vg_leaving *leaving)
 	free(leaving->room);
 	vg_maps_file_close(&leaving->maps);
 	vg_suspects_clear(&leaving->suspects);
+	vg_suspects_clear(&leaving->taken);
 	if (leaving->pagemap >= 0)
 		close(leaving->pagemap);
 	*leaving = VG_LEAVING_NONE;
@@ -170,6 +171,28 @@ struct vg_error *vg_leaving_survey(struct vg_leaving *leaving)
 	free(leaving->found);
 	leaving->found = search.found ? describe(&search) : NULL;
 	return search.found && !leaving->found ? vg_error_no_memory() : NULL;
+}
+
+void vg_leaving_take(void *context, uint64_t start, uint64_t end)
+{
+	struct vg_leaving *leaving = context;
+
+	vg_suspects_add(&leaving->taken, start, end);
+}
+
+struct vg_error *vg_leaving_survey_taken(struct vg_leaving *leaving)
+{
+	_cleanup_(clear_judged) struct judged judged = {0};
+	struct vg_pointer_search search;
+
+	if (!leaving->is_tracked)
+		return NULL;
+	if (!list_judged(leaving, &judged))
+		return vg_error_no_memory();
+	VG_TRY(vg_maps_file_read(&leaving->maps));
+	search = start(leaving, &judged);
+	search.suspects = &leaving->suspects;
+	return vg_pointer_survey_again(&search, &leaving->taken);
 }
 
 static void stays(struct vg_leaving_patch *patch, char *why)

@@ -4,7 +4,8 @@
  * have stored in live data where something of them lies (pointer_search.h).
  *
  *  1. Before each attempt, target running: pages are protected (written.h), then memory is
- *     surveyed. What it finds decides nothing.
+ *     surveyed, and pages that are protected again are surveyed again. What it finds decides
+ *     nothing.
  *  2. In the stop, after the commit: nobody is in their code, and nobody comes there any more. The
  *     registers of all threads, the pages with what the survey found, those written since, and the
  *     stacks from their stack pointers up have no pointer: then nothing has, and nothing can come
@@ -43,6 +44,7 @@ struct vg_leaving {
 	struct vg_leaving_patch *patches;
 	size_t count;
 	struct vg_suspects suspects;
+	struct vg_suspects taken; /* pages that the survey has to look at again */
 	/* Made by the survey, for the stop too. */
 	int pagemap; /* vg_pages_open(), or -1 */
 	struct vg_maps_file maps;
@@ -67,8 +69,12 @@ VG_MUST_CHECK struct vg_error *vg_leaving_add(struct vg_leaving *leaving,
 					      const struct vg_installed *installed);
 void vg_leaving_clear(struct vg_leaving *leaving);
 
-/* Step 1, for `prepare` of a stop request. */
+/* Step 1. */
 VG_MUST_CHECK struct vg_error *vg_leaving_survey(struct vg_leaving *leaving);
+/* Pages that were written since and are protected again: a vg_written_fn. */
+void vg_leaving_take(void *leaving, uint64_t start, uint64_t end);
+/* Surveys these. */
+VG_MUST_CHECK struct vg_error *vg_leaving_survey_taken(struct vg_leaving *leaving);
 /*
  * Step 2. Whatever goes wrong leaves verdicts undecided: the commit is made, and memory that stays
  * harms nobody.

@@ -241,7 +241,7 @@ static bool is_over(const struct vg_pointer_search *search)
 	return search->found || search->unfinished;
 }
 
-static void suspect(struct vg_suspects *suspects, uint64_t start, uint64_t end)
+void vg_suspects_add(struct vg_suspects *suspects, uint64_t start, uint64_t end)
 {
 	struct vg_suspect *last = suspects->count ? &suspects->runs[suspects->count - 1] : NULL;
 
@@ -278,8 +278,8 @@ static void take_word(struct walk *walk, uint64_t word)
 	if (!search->found && counts)
 		search->found = word;
 	if (walk->is_survey)
-		suspect(search->suspects, word / VG_PAGE * VG_PAGE,
-			word / VG_PAGE * VG_PAGE + VG_PAGE);
+		vg_suspects_add(search->suspects, word / VG_PAGE * VG_PAGE,
+				word / VG_PAGE * VG_PAGE + VG_PAGE);
 }
 
 static void cannot_read(struct walk *walk, uint64_t start, uint64_t end)
@@ -289,7 +289,7 @@ static void cannot_read(struct walk *walk, uint64_t start, uint64_t end)
 	if (!search->unreadable)
 		search->unreadable = start;
 	if (walk->is_survey)
-		suspect(search->suspects, start / VG_PAGE * VG_PAGE, end);
+		vg_suspects_add(search->suspects, start / VG_PAGE * VG_PAGE, end);
 }
 
 /* At most PIECE_BYTES. The last word of a piece may end in the `beyond` bytes behind it. */
@@ -447,10 +447,8 @@ static size_t look_at_written(struct walk *walk, size_t first)
 	return look_at_stretch(walk, first, count) ? count : 0;
 }
 
-static void look_at_suspects(struct walk *walk)
+static void look_at_suspects(struct walk *walk, const struct vg_suspects *suspects)
 {
-	const struct vg_suspects *suspects = walk->search->suspects;
-
 	walk->map = walk->search->maps->maps;
 	walk->has_neighbours = true;
 	for (size_t i = 0; suspects && i < suspects->count; i++) {
@@ -481,17 +479,22 @@ static void look_at_all(struct walk *walk)
 	}
 }
 
-static void run(struct vg_pointer_search *search, bool is_survey)
+static struct walk begin(struct vg_pointer_search *search, bool is_survey)
 {
-	struct walk walk = {search, is_survey, NULL, false};
-
 	search->found = search->unreadable = search->left_out = search->bytes = 0;
 	search->unfinished = false;
 	sum_up(search);
+	return (struct walk){search, is_survey, NULL, false};
+}
+
+static void run(struct vg_pointer_search *search, bool is_survey)
+{
+	struct walk walk = begin(search, is_survey);
+
 	if (search->stack_pointer_count)
 		qsort(search->stack_pointers, search->stack_pointer_count, WORD, by_value);
 	if (!is_survey)
-		look_at_suspects(&walk);
+		look_at_suspects(&walk, search->suspects);
 	if (is_survey || !is_over(search))
 		look_at_all(&walk);
 }
@@ -501,6 +504,56 @@ struct vg_error *vg_pointer_survey(struct vg_pointer_search *search)
 	search->suspects->count = 0;
 	run(search, true);
 	return search->suspects->no_memory ? vg_error_no_memory() : NULL;
+}
+
+static int by_start(const void *left, const void *right)
+{
+	const struct vg_suspect *a = left, *b = right;
+
+	return (a->start > b->start) - (a->start < b->start);
+}
+
+static bool append(struct vg_suspects *all, const struct vg_suspects *more)
+{
+	struct vg_suspect *grown =
+		reallocarray(all->runs, all->count + more->count + 1, sizeof(*grown));
+
+	if (!grown)
+		return false;
+	all->runs = grown;
+	all->room = all->count + more->count + 1;
+	for (size_t i = 0; i < more->count; i++)
+		grown[all->count++] = more->runs[i];
+	return true;
+}
+
+/* Puts the runs in order; what overlaps becomes one. */
+static void put_in_order(struct vg_suspects *suspects)
+{
+	size_t count = suspects->count;
+
+	if (count)
+		qsort(suspects->runs, count, sizeof(*suspects->runs), by_start);
+	suspects->count = 0;
+	for (size_t i = 0; i < count; i++)
+		vg_suspects_add(suspects, suspects->runs[i].start, suspects->runs[i].end);
+}
+
+struct vg_error *vg_pointer_survey_again(struct vg_pointer_search *search,
+					 struct vg_suspects *again)
+{
+	struct vg_suspects *all = search->suspects, found = {0};
+	struct walk walk = begin(search, true);
+	bool no_memory;
+
+	search->suspects = &found;
+	look_at_suspects(&walk, again);
+	search->suspects = all;
+	no_memory = again->no_memory || found.no_memory || !append(all, &found);
+	put_in_order(all);
+	again->count = 0;
+	vg_suspects_clear(&found);
+	return no_memory ? vg_error_no_memory() : NULL;
 }
 
 void vg_pointer_search(struct vg_pointer_search *search)

@@ -45,6 +45,8 @@ struct vg_suspects {
 	size_t count, room;
 	bool no_memory;
 };
+/* Behind all that are there, or overlapping the last. */
+void vg_suspects_add(struct vg_suspects *suspects, uint64_t start, uint64_t end);
 void vg_suspects_clear(struct vg_suspects *suspects);
 
 /* For what is read: 64 pages, and half a word behind them. */
@@ -89,6 +91,9 @@ struct vg_pointer_search {
  * such words, or that could not be read, become suspects.
  */
 VG_MUST_CHECK struct vg_error *vg_pointer_survey(struct vg_pointer_search *search);
+/* The same of some pages once more, which leaves `again` empty. What was suspect stays so. */
+VG_MUST_CHECK struct vg_error *vg_pointer_survey_again(struct vg_pointer_search *search,
+						       struct vg_suspects *again);
 /* Target stopped. */
 void vg_pointer_search(struct vg_pointer_search *search);
 /* The same in bytes that were read from elsewhere: registers. Sets found_range. */

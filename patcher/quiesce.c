@@ -8,12 +8,15 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "patcher/clock.h"
+#include "patcher/leaving.h"
 #include "patcher/ranges.h"
 #include "patcher/result.h"
 #include "patcher/written.h"
 
 #define ATTEMPTS      8
 #define SURE_ATTEMPTS 3
+#define ROUNDS	      4
+#define FEW_BYTES     (UINT64_C(128) << 10)
 #define LONGEST_WAIT  (50 * VG_MILLISECOND)
 #define FIRST_GRACE   (10 * VG_MILLISECOND)
 #define LONGEST_GRACE (80 * VG_MILLISECOND)
@@ -88,6 +91,31 @@ static struct vg_error *prepare(struct vg_session *session)
 	return vg_stacks_prepare(session->stacks, areas, count);
 }
 
+static struct vg_leaving *leaving_of(const struct vg_stop_request *request)
+{
+	return request->leaving && request->leaving->count ? request->leaving : NULL;
+}
+
+/* While the target was searched it went on writing: the less is left for the stop, the shorter. */
+static struct vg_error *follow(const struct vg_session *session,
+			       const struct vg_stop_request *request)
+{
+	struct vg_leaving *leaving = leaving_of(request);
+	uint64_t bytes = UINT64_MAX;
+	bool lost;
+
+	for (unsigned round = 0; round < ROUNDS && bytes > FEW_BYTES; round++) {
+		VG_TRY(vg_stacks_follow(session->stacks, leaving ? vg_leaving_take : NULL, leaving,
+					&bytes, &lost));
+		if (leaving && lost)
+			leaving->is_tracked = false;
+		if (leaving)
+			VG_TRY(vg_leaving_survey_taken(leaving));
+	}
+	vg_stacks_settle(session->stacks, request->ranges, request->range_count);
+	return NULL;
+}
+
 /* One attempt, with what goes before it. */
 static struct vg_error *attempt(struct vg_session *session, const struct vg_stop_request *request,
 				bool tracks, struct vg_stop_report *report)
@@ -97,8 +125,9 @@ static struct vg_error *attempt(struct vg_session *session, const struct vg_stop
 		vg_session_track(session);
 		VG_TRY(prepare(session));
 	}
-	if (request->prepare)
-		VG_TRY(request->prepare(request->context));
+	if (leaving_of(request))
+		VG_TRY(vg_leaving_survey(request->leaving));
+	VG_TRY(follow(session, request));
 	VG_TRY(vg_stop(request, report));
 	if (report->outcome == VG_STOP_UNSAFE)
 		vg_stacks_name_blocker(session->stacks, &report->blocker);

@@ -130,13 +130,6 @@ static struct vg_error *switch_off(void *context)
 	return NULL;
 }
 
-static struct vg_error *survey(void *context)
-{
-	struct commit *commit = context;
-
-	return vg_leaving_survey(commit->leaving);
-}
-
 /* The entries of a patch, which are about to be written. */
 static struct vg_error *list_entries(const struct vg_installed *installed,
 				     struct vg_replace_check *check)
@@ -181,7 +174,7 @@ static struct vg_error *stop_and_switch_off(struct vg_session *session,
 		.leaving = leaving,
 		.was_applied = installed->on || installed->state == VGA_REVERTING ||
 			       installed->state == VGA_POST_REVERT};
-	struct vg_stop_request request = {.prepare = survey,
+	struct vg_stop_request request = {.leaving = leaving,
 					  .commit = switch_off,
 					  .context = &commit,
 					  .hooks = &commit.hooks.stop};

@@ -87,13 +87,6 @@ static struct vg_error *look_while_running(struct leftover *leftover)
 	return stays(leftover, strdup(leaving->found));
 }
 
-static struct vg_error *survey(void *context)
-{
-	struct leftover *leftover = context;
-
-	return vg_leaving_survey(&leftover->leaving);
-}
-
 static struct vg_error *decide(void *context)
 {
 	struct leftover *leftover = context;
@@ -107,7 +100,7 @@ static struct vg_error *stop_and_look(struct leftover *leftover)
 {
 	_cleanup_(vg_ranges_clear) struct vg_ranges ranges = {0};
 	_cleanup_free_ struct vg_code_area *areas = NULL;
-	struct vg_stop_request request = {.prepare = survey,
+	struct vg_stop_request request = {.leaving = &leftover->leaving,
 					  .commit = decide,
 					  .context = leftover,
 					  .hooks = &leftover->threads};

@@ -122,7 +122,7 @@ static void scan_own(struct look *look)
 
 static void scan_foreign(struct look *look)
 {
-	const struct vg_map *map = vg_maps_find(&look->stacks->modules.maps, look->regs->rsp);
+	const struct vg_map *map = vg_maps_find(&look->stacks->modules.file.maps, look->regs->rsp);
 	uint64_t end;
 
 	if (!map || !map->writable) {

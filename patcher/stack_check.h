@@ -30,6 +30,7 @@
 
 #include "common/process_maps.h"
 #include "patcher/memory.h"
+#include "patcher/written.h"
 
 struct vg_code_range {
 	uint64_t start, end;  /* addresses in the target, [start, end) */
@@ -73,6 +74,19 @@ vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_code_area *areas, si
  * To be asked after vg_stacks_prepare().
  */
 bool vg_stacks_want_tracking(const struct vg_stacks *stacks);
+/*
+ * One round before the stop: what was written since it was searched last is protected again and
+ * searched. *bytes is how much that was; 0 where nobody keeps track. `taken`, or NULL, gets all
+ * pages that were protected again; *lost: but for some.
+ */
+VG_MUST_CHECK struct vg_error *vg_stacks_follow(struct vg_stacks *stacks, vg_written_fn *taken,
+						void *context, uint64_t *bytes, bool *lost);
+/*
+ * The last thing before the stop: judges coroutines for these ranges, which the stop is then to be
+ * asked with, so that it need not judge those again that stay as they are.
+ */
+void vg_stacks_settle(struct vg_stacks *stacks, const struct vg_code_range *ranges,
+		      size_t range_count);
 /* From now on vg_written_protect() was called before each vg_stacks_prepare(). */
 void vg_stacks_track(struct vg_stacks *stacks);
 

@@ -33,7 +33,7 @@ static bool has_guard(const struct vg_maps *maps, const struct vg_map *map)
 
 struct stack_own stack_own_of(const struct vg_stacks *stacks, pid_t tid, uint64_t fs_base)
 {
-	const struct vg_maps *maps = &stacks->modules.maps;
+	const struct vg_maps *maps = &stacks->modules.file.maps;
 	bool is_main = tid == stacks->pid;
 	const struct vg_map *map = is_main ? main_stack(maps) : vg_maps_find(maps, fs_base);
 

@@ -89,7 +89,7 @@ static const struct vg_symbol *find_symbol(const struct vg_symbols *all, uint64_
 char *stack_symbols_name(struct vg_stacks *stacks, const struct stack_ip *ip)
 {
 	uint64_t pc = ip->ip - (ip->exact ? 0 : 1), bias;
-	const struct vg_map *map = vg_maps_find(&stacks->modules.maps, pc);
+	const struct vg_map *map = vg_maps_find(&stacks->modules.file.maps, pc);
 	const struct vg_symbol *symbol;
 	const char *slash;
 	char *text;

@@ -59,6 +59,8 @@ struct vg_stacks {
 	bool has_guard;
 	bool is_tracked;   /* the kernel tells which pages are written (written.h) */
 	bool is_protected; /* since the search before the stop */
+	const struct vg_code_range *settled_for; /* the ranges of vg_stacks_settle() */
+	unsigned settled_generation;		 /* of the modules then */
 };
 
 void stack_seen_forget(struct vg_stacks *stacks);

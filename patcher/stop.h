@@ -36,6 +36,7 @@
 #include "patcher/task.h"
 
 struct vg_stop_hooks;
+struct vg_leaving;
 
 enum vg_stop_outcome {
 	VG_STOP_DONE,	/* the commit was made */
@@ -59,8 +60,8 @@ struct vg_stop_request {
 	 * but on a host with many runnable tasks not within 10 ms, in no attempt.
 	 */
 	uint64_t grace;
-	/* Target running, after all else is prepared for the stop; or NULL. */
-	struct vg_error *(*prepare)(void *context);
+	/* What the commit takes out, to be surveyed before each attempt (leaving.h); or NULL. */
+	struct vg_leaving *leaving;
 	/* With all threads stopped and safe. After an error the target must be as it was. */
 	struct vg_error *(*commit)(void *context);
 	void *context;

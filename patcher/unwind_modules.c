@@ -17,7 +17,11 @@
 
 void unwind_modules_open(struct unwind_modules *modules, pid_t pid)
 {
-	*modules = (struct unwind_modules){.pid = pid, .reader = pid};
+	*modules = (struct unwind_modules){
+		.pid = pid,
+		.reader = pid,
+		.file = VG_MAPS_FILE_NONE,
+	};
 }
 
 static void forget(struct unwind_modules *modules)
@@ -34,7 +38,7 @@ void unwind_modules_close(struct unwind_modules *modules)
 	forget(modules);
 	free(modules->pages);
 	free(modules->areas);
-	vg_maps_clear(&modules->maps);
+	vg_maps_file_close(&modules->file);
 }
 
 static bool is_same_code(const struct vg_map *a, const struct vg_map *b)
@@ -67,15 +71,20 @@ static bool have_same_code(const struct vg_maps *left, const struct vg_maps *rig
 
 struct vg_error *unwind_modules_refresh(struct unwind_modules *modules)
 {
-	struct vg_maps maps = {0};
+	struct vg_maps_file *file = &modules->file;
+	unsigned changes = file->changes;
 
-	VG_TRY(vg_maps_read(modules->pid, &maps));
-	if (!have_same_code(&modules->maps, &maps)) {
+	if (file->fd < 0)
+		VG_TRY(vg_maps_file_open(modules->pid, file));
+	VG_TRY(vg_maps_file_read(file));
+	if (file->changes != changes && !have_same_code(&file->before, &file->maps)) {
 		forget(modules);
 		modules->generation++;
 	}
-	vg_maps_clear(&modules->maps);
-	modules->maps = maps;
+	/* Nothing mapped would mean: nothing to be searched, and nobody in the way. */
+	if (!file->maps.count)
+		return vg_error_new(VG_FAILED, "process %d ended, or runs another program now",
+				    modules->pid);
 	return NULL;
 }
 
@@ -206,7 +215,7 @@ static void read_without_index(struct unwind_modules *modules, const struct vg_m
 static void read_module(struct unwind_modules *modules, const struct vg_map *code,
 			struct unwind_module *module)
 {
-	const struct vg_map *first = header_map(&modules->maps, code);
+	const struct vg_map *first = header_map(&modules->file.maps, code);
 	struct headers headers;
 
 	*module = (struct unwind_module){
@@ -235,7 +244,7 @@ static const struct unwind_module *find_module(struct unwind_modules *modules, u
 		if (pc >= modules->modules[i].start && pc < modules->modules[i].end)
 			return &modules->modules[i];
 
-	const struct vg_map *code = vg_maps_find(&modules->maps, pc);
+	const struct vg_map *code = vg_maps_find(&modules->file.maps, pc);
 	if (!code || !code->executable)
 		return NULL;
 
@@ -272,7 +281,7 @@ bool unwind_modules_find(struct unwind_modules *modules, uint64_t pc, struct cfi
 void unwind_modules_load_executable(struct unwind_modules *modules)
 {
 	size_t i = 0;
-	const struct vg_map *code = next_code(&modules->maps, &i);
+	const struct vg_map *code = next_code(&modules->file.maps, &i);
 
 	if (code)
 		find_module(modules, code->start);
@@ -321,13 +330,13 @@ static char *name_in(const char *path, uint64_t offset)
 char *unwind_modules_name(const struct unwind_modules *modules, uint64_t pc)
 {
 	const struct vg_code_area *area = find_area(modules, pc);
-	const struct vg_map *map = vg_maps_find(&modules->maps, pc);
+	const struct vg_map *map = vg_maps_find(&modules->file.maps, pc);
 	char *text;
 
 	if (area)
 		return name_in(area->name ? area->name : "patch", pc - area->start);
 	if (map && map->path[0]) {
-		const struct vg_map *first = header_map(&modules->maps, map);
+		const struct vg_map *first = header_map(&modules->file.maps, map);
 
 		return name_in(map->path, pc - (first ? first->start : map->start));
 	}

@@ -28,8 +28,8 @@ struct unwind_page;
 
 struct unwind_modules {
 	pid_t pid;
-	pid_t reader; /* a thread that is known to be there */
-	struct vg_maps maps;
+	pid_t reader;		  /* a thread that is known to be there */
+	struct vg_maps_file file; /* opened by the first refresh */
 	struct vg_code_area *areas;
 	size_t area_count;
 	struct unwind_module *modules;
@@ -42,7 +42,8 @@ struct unwind_modules {
 void unwind_modules_open(struct unwind_modules *modules, pid_t pid);
 void unwind_modules_close(struct unwind_modules *modules);
 
-/* Rereads the maps; what was learned of modules is kept if the code mappings are the same. */
+/* Rereads the maps, which is cheap as long as they are the same; what was learned of modules is
+ * kept if the code mappings are the same. */
 VG_MUST_CHECK struct vg_error *unwind_modules_refresh(struct unwind_modules *modules);
 VG_MUST_CHECK struct vg_error *unwind_modules_set_areas(struct unwind_modules *modules,
 							const struct vg_code_area *areas,

@@ -14,7 +14,6 @@
 /* include/uapi/linux/userfaultfd.h and fs.h since 6.7; headers of Debian 12 are older. */
 #define PAGE_WP_ALLOWED (UINT64_C(1) << 0)
 #define PAGE_WRITTEN	(UINT64_C(1) << 1)
-#define PAGE_OF_FILE	(UINT64_C(1) << 2)
 #define PAGE_PRESENT	(UINT64_C(1) << 3)
 #define PAGE_SWAPPED	(UINT64_C(1) << 4)
 #define SCAN_PROTECTS	(UINT64_C(1) << 0)
@@ -84,27 +83,48 @@ void vg_written_protect(int fd, pid_t pid, const struct vg_maps *maps)
 			protect(fd, pagemap, maps->maps[i].start, maps->maps[i].end);
 }
 
-bool vg_written_list(int pagemap, uint64_t start, uint64_t end,
-		     void (*take)(void *context, uint64_t start, uint64_t end), void *context)
+/* Asks until the end, and gives what has content. */
+static bool list(int pagemap, struct scan *scan, vg_written_fn *take, void *context)
 {
-	struct page_run runs[RUNS];
-	struct scan scan = scan_of(start, end, runs);
+	const struct page_run *runs = (const struct page_run *)scan->runs;
 
-	/* Not of the file, and either written or of a mapping that is not protected. */
-	scan.inverted = PAGE_OF_FILE | PAGE_WP_ALLOWED;
-	scan.all_of = PAGE_OF_FILE;
-	scan.any_of = PAGE_WRITTEN | PAGE_WP_ALLOWED;
-	scan.returned = PAGE_PRESENT | PAGE_SWAPPED;
-	while (scan.walk_end < end) {
-		scan.start = scan.walk_end;
+	scan->returned = PAGE_PRESENT | PAGE_SWAPPED;
+	while (scan->walk_end < scan->end) {
+		scan->start = scan->walk_end;
 
-		int count = ioctl(pagemap, PAGEMAP_SCAN_CALL, &scan);
+		int count = ioctl(pagemap, PAGEMAP_SCAN_CALL, scan);
 
-		if (count < 0 || scan.walk_end <= scan.start)
+		if (count < 0 || scan->walk_end <= scan->start)
 			return false;
 		for (int i = 0; i < count; i++)
 			if (runs[i].categories)
 				take(context, runs[i].start, runs[i].end);
 	}
 	return true;
+}
+
+bool vg_written_list(int pagemap, uint64_t start, uint64_t end, vg_written_fn *take, void *context)
+{
+	struct page_run runs[RUNS];
+	struct scan scan = scan_of(start, end, runs);
+
+	/*
+	 * Written, or of a mapping that is not protected. Whether it is a file's page is not asked:
+	 * for that the kernel looks at each page, which takes most of the time, and few are.
+	 */
+	scan.inverted = PAGE_WP_ALLOWED;
+	scan.any_of = PAGE_WRITTEN | PAGE_WP_ALLOWED;
+	return list(pagemap, &scan, take, context);
+}
+
+bool vg_written_take(int pagemap, uint64_t start, uint64_t end, vg_written_fn *take, void *context)
+{
+	struct page_run runs[RUNS];
+	struct scan scan = scan_of(start, end, runs);
+
+	scan.flags = SCAN_PROTECTS;
+	scan.all_of = PAGE_WP_ALLOWED | PAGE_WRITTEN;
+	/* Or else it would protect where nothing is, and make page tables for that. */
+	scan.any_of = PAGE_PRESENT | PAGE_SWAPPED;
+	return list(pagemap, &scan, take, context);
 }

@@ -52,9 +52,16 @@ VG_MUST_CHECK struct vg_error *vg_written_recover(const struct vg_live_target *t
  */
 void vg_written_protect(int fd, pid_t pid, const struct vg_maps *maps);
 
+typedef void vg_written_fn(void *context, uint64_t start, uint64_t end);
+
 /* Step 3; `pagemap` is an open /proc/PID/pagemap: gives the runs of pages that have content and
- * were written. False: nobody can tell. */
-bool vg_written_list(int pagemap, uint64_t start, uint64_t end,
-		     void (*take)(void *context, uint64_t start, uint64_t end), void *context);
+ * were written, in ascending order. False: nobody can tell. */
+bool vg_written_list(int pagemap, uint64_t start, uint64_t end, vg_written_fn *take, void *context);
+/*
+ * The same of protected mappings only, and protects the pages again: from now on they count as
+ * written only if they are written once more. Target running; whoever asks in the stop must have
+ * searched them after this call. False: some may be protected again and were not given.
+ */
+bool vg_written_take(int pagemap, uint64_t start, uint64_t end, vg_written_fn *take, void *context);
 
 #endif

@@ -8,3 +8,7 @@ BENCH_PROGRAMS += $(B)/tests/bench/floor/floor
 
 # What the benches share.
 $(BENCH): $(B)/tests/bench/lib/measure.o $(B)/tests/bench/lib/plot.o
+
+# Debian's QEMU, its guest and all fixes: those of check-qemu.
+.PHONY: bench-run
+bench-run: qemu-guest $(QEMU_FIXES)

@@ -34,17 +34,6 @@ static void must(struct vg_error *error)
 		bench_die("%s", vg_error_text(error));
 }
 
-/* The end of the stack holds the program's name: words that stay as they are. */
-static void find_still_words(struct gap_bench *bench)
-{
-	char *line = bench_line("sed -n 's/^[0-9a-f]*-\\([0-9a-f]*\\) .*\\[stack\\]$/\\1/p' "
-				"/proc/%d/maps",
-				vg_guest_pid(bench->guest));
-
-	snprintf(bench->address, sizeof(bench->address), "%llx", strtoull(line, NULL, 16) - 32);
-	free(line);
-}
-
 static double verb_pause(const char *verb, const char *subject, pid_t pid)
 {
 	json_t *answers = bench_vgraft("%s '%s' --pid %d", verb, subject, pid);
@@ -96,7 +85,7 @@ static void measure_guest(struct gap_bench *bench, const char *program, unsigned
 
 	must(vg_guest_start(&options, &bench->guest));
 	must(vg_guest_wait_running(bench->guest));
-	find_still_words(bench);
+	bench_still_words(vg_guest_pid(bench->guest), bench->address);
 	for (int i = 0; i < RUNS; i++)
 		for (enum event event = NOTHING; event < EVENTS; event++)
 			measure(bench, event);

@@ -97,10 +97,25 @@ const char *vg_linux_guest_why_not(void)
 	return files.why_no_disk[0] ? files.why_no_disk : NULL;
 }
 
+const char *vg_linux_guest_kernel(void)
+{
+	return files.kernel;
+}
+
+bool vg_linux_guest_is_built_in(void)
+{
+	return !files.modules[0];
+}
+
+const char *vg_linux_guest_append(void)
+{
+	return vg_linux_guest_is_built_in() ? BUILT_IN_APPEND : COMMON_APPEND;
+}
+
 /* Emulated kernel code is slow: a kernel that can do without ACPI boots sooner. */
 static const char *acpi_by_default(void)
 {
-	return files.modules[0] ? "" : "acpi=off";
+	return vg_linux_guest_is_built_in() ? "acpi=off" : "";
 }
 
 static struct vg_error *boot(const struct vg_guest_options *options, struct vg_guest **out)
@@ -108,8 +123,7 @@ static struct vg_error *boot(const struct vg_guest_options *options, struct vg_g
 	struct vg_guest_options own = *options;
 	char append[512];
 
-	snprintf(append, sizeof(append), "%s %s",
-		 files.modules[0] ? COMMON_APPEND : BUILT_IN_APPEND,
+	snprintf(append, sizeof(append), "%s %s", vg_linux_guest_append(),
 		 options->append ? options->append : acpi_by_default());
 	own.kernel = files.kernel;
 	own.initrd = files.initramfs;

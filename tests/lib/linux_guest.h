@@ -22,6 +22,14 @@ const char *vg_linux_guest_why_not(void);
 /* The same for a test that needs no disk: Debian's kernel may boot without finding one. */
 const char *vg_linux_guest_why_not_boot(void);
 
+/*
+ * For other VMMs, where vg_linux_guest_why_not_boot() has nothing to say: the kernel, an ELF
+ * vmlinux; the command line that it needs on this host; whether its drivers are built in.
+ */
+const char *vg_linux_guest_kernel(void);
+const char *vg_linux_guest_append(void);
+bool vg_linux_guest_is_built_in(void);
+
 /* Boots to the shell. `kernel`, `initrd`, and `append` of the options are filled in here. */
 struct vg_error *vg_linux_guest_start(const struct vg_guest_options *options,
 				      struct vg_guest **out) VG_MUST_CHECK;

@@ -28,6 +28,7 @@ struct vg_qemu;
 struct vg_qemu_options {
 	const char *program;	  /* NULL: the one of the unpacked package */
 	bool sandbox;		  /* -sandbox on, with every deny option */
+	bool kvm;		  /* under KVM, with one vCPU */
 	const char *append;	  /* more for the kernel's command line; NULL: nothing */
 	const char *const *extra; /* more words for QEMU, ending in NULL; NULL: none */
 	/* Runs this instead of a kernel: there is no guest to talk to, nor a thread that asks. */
@@ -51,6 +52,9 @@ const char *vg_qemu_program(void);
 const char *vg_qemu_why_not(void);
 /* Skips the running test there. */
 void vg_qemu_need(const char *test);
+
+/* The same under KVM. On a host without VT-x and AMD-V, the kernel is VGRAFT_TEST_KERNEL's. */
+const char *vg_qemu_kvm_why_not(void);
 
 /* Boots the guest, connects QMP and keeps asking there. Free with vg_qemu_stop(). */
 struct vg_error *vg_qemu_start(const struct vg_qemu_options *options,

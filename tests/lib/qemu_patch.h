@@ -26,6 +26,27 @@ struct vg_error *vg_qemu_patch_build(const char *folder, struct vg_qemu_patch *p
 struct vg_error *vg_qemu_patch_build_anew(const char *folder, struct vg_qemu_patch *patch,
 					  json_t **answer) VG_MUST_CHECK;
 
+/* More than there are. */
+#define VG_QEMU_PATCHES_MAX 64
+
+/*
+ * All patches of patches/qemu for the version that is tested, by name, as far as they were built:
+ * some are refused, by design. Their names live as long as the program.
+ */
+struct vg_qemu_patches {
+	struct vg_qemu_patch all[VG_QEMU_PATCHES_MAX];
+	size_t count;
+};
+struct vg_error *vg_qemu_patches_find(struct vg_qemu_patches *patches) VG_MUST_CHECK;
+
+/*
+ * Applies the patch, unless the module that it is for is not loaded. *applied: it is. `answer` may
+ * be NULL.
+ */
+struct vg_error *vg_qemu_patch_apply_if_loaded(const struct vg_qemu_patch *patch,
+					       const struct vg_qemu *qemu, bool *applied,
+					       json_t **answer) VG_MUST_CHECK;
+
 /* An error unless it is applied, or reverted. `answer` may be NULL. */
 struct vg_error *vg_qemu_patch_apply(const struct vg_qemu_patch *patch, const struct vg_qemu *qemu,
 				     json_t **answer) VG_MUST_CHECK;

@@ -18,6 +18,10 @@ $(QEMU_GUEST)/vmlinuz: tests/guest/debian-kernel
 $(QEMU_GUEST)/initrd: $(QEMU_GUEST)/init $(QEMU_GUEST)/vmlinuz tests/guest/linux-initramfs
 	@tests/guest/linux-initramfs $@ $(@D)/root/lib/modules/* $< $(QEMU_GUEST_MODULES)
 
+# For a kernel with its drivers built in: VGRAFT_TEST_KERNEL, under KVM.
+$(QEMU_GUEST)/initrd-built-in: $(QEMU_GUEST)/init tests/guest/linux-initramfs
+	@tests/guest/linux-initramfs $@ "" $<
+
 .PHONY: qemu-guest
-qemu-guest: $(QEMU_GUEST)/vmlinuz $(QEMU_GUEST)/initrd $(QEMU_TREE)/complete
+qemu-guest: $(QEMU_GUEST)/vmlinuz $(QEMU_GUEST)/initrd $(QEMU_GUEST)/initrd-built-in $(QEMU_TREE)/complete
 check-qemu-run: qemu-guest

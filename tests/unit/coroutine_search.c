@@ -30,8 +30,8 @@ static void look_with(struct found *found, int protector)
 	error = unwind_modules_refresh(&found->modules);
 	ck_assert_ptr_null(error);
 	if (protector >= 0)
-		vg_written_protect(protector, getpid(), &found->modules.maps);
-	found->search.maps = &found->modules.maps;
+		vg_written_protect(protector, getpid(), &found->modules.file.maps);
+	found->search.maps = &found->modules.file.maps;
 	ck_assert(coroutine_guard(getpid(), getpid(), &found->search.guard));
 	error = coroutine_search(&found->search);
 	ck_assert_ptr_null(error);
@@ -216,6 +216,94 @@ START_TEST(of_protected_memory_only_what_was_written_is_searched_again)
 }
 END_TEST
 
+static void note_taken(void *context, uint64_t start, uint64_t end)
+{
+	const uint64_t *wanted = context;
+
+	if (*wanted >= start && *wanted < end)
+		*(uint64_t *)context = 0;
+}
+
+/* What is taken counts as written only if it is written once more. */
+START_TEST(a_round_protects_again_what_it_searches)
+{
+	char *pages = map(2 * PAGE);
+	jmp_buf *first = (jmp_buf *)pages, *second = (jmp_buf *)(pages + PAGE);
+	uint64_t wanted = (uint64_t)first;
+	int protector = vg_track_writes();
+	struct found found;
+
+	memset(pages, 1, 2 * PAGE);
+	look_with(&found, protector);
+	if (setjmp(*first))
+		ck_abort();
+	found.search.protects_again = true;
+	found.search.taken = note_taken;
+	found.search.taken_context = &wanted;
+	search_written(&found);
+	ck_assert_ptr_nonnull(context_at(&found, first));
+	ck_assert_uint_eq(wanted, 0);
+	ck_assert(!found.search.lost_track);
+
+	found.search.protects_again = false;
+	found.search.taken = NULL;
+	if (setjmp(*second))
+		ck_abort();
+	search_written(&found);
+	ck_assert_ptr_nonnull(context_at(&found, second));
+	ck_assert_ptr_null(context_at(&found, first));
+	ck_assert(coroutine_search_has(&found.search, (uint64_t)second, (uint64_t)second + 1));
+	ck_assert(!coroutine_search_has(&found.search, (uint64_t)first, (uint64_t)first + PAGE));
+	if (setjmp(*first))
+		ck_abort();
+	search_written(&found);
+	ck_assert_ptr_nonnull(context_at(&found, first));
+	close(protector);
+	forget(&found);
+}
+END_TEST
+
+/* Heaps of threads grow so: memory that could not be written when the maps were read. */
+START_TEST(a_round_that_takes_what_it_cannot_place_says_so)
+{
+	char *pages = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int protector = vg_track_writes();
+	struct found found;
+
+	look_with(&found, protector);
+	ck_assert_int_eq(mprotect(pages, PAGE, PROT_READ | PROT_WRITE), 0);
+	pages[0] = 1;
+	found.search.only_written = found.search.protects_again = true;
+	ck_assert_ptr_null(coroutine_search(&found.search));
+	ck_assert(found.search.lost_track);
+	close(protector);
+	forget(&found);
+}
+END_TEST
+
+START_TEST(two_searches_are_merged_without_doubles)
+{
+	jmp_buf *buffers = malloc(3 * sizeof(*buffers));
+	struct found found, later;
+
+	if (setjmp(buffers[0]))
+		ck_abort();
+	look(&found);
+	if (setjmp(buffers[2]) || setjmp(buffers[1]))
+		ck_abort();
+	look(&later);
+	ck_assert_ptr_null(coroutine_search_merge(&found.search, &later.search));
+	for (int i = 0; i < 3; i++)
+		ck_assert_ptr_nonnull(context_at(&found, &buffers[i]));
+	for (size_t i = 1; i < found.search.count; i++)
+		ck_assert(found.search.contexts[i - 1].address < found.search.contexts[i].address ||
+			  found.search.contexts[i - 1].kind != found.search.contexts[i].kind);
+	forget(&later);
+	forget(&found);
+	free(buffers);
+}
+END_TEST
+
 START_TEST(a_context_that_was_cleared_is_no_longer_read)
 {
 	struct coroutine_context context;
@@ -244,6 +332,9 @@ int main(void)
 	tcase_add_test(tcase, the_heap_is_searched_however_large_it_is);
 	tcase_add_test(tcase, mappings_over_64_mib_are_left_out_and_counted);
 	tcase_add_test(tcase, of_protected_memory_only_what_was_written_is_searched_again);
+	tcase_add_test(tcase, a_round_protects_again_what_it_searches);
+	tcase_add_test(tcase, a_round_that_takes_what_it_cannot_place_says_so);
+	tcase_add_test(tcase, two_searches_are_merged_without_doubles);
 	tcase_add_test(tcase, a_context_that_was_cleared_is_no_longer_read);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
@@ -170,6 +173,26 @@ START_TEST(names_are_of_the_alphabet_that_the_manual_tells)
 }
 END_TEST
 
+START_TEST(an_object_takes_the_place_of_no_pipe_or_device)
+{
+	char directory[] = "/tmp/vgraft-unit-XXXXXX";
+	_cleanup_free_ char *path = NULL;
+	struct vg_error *error;
+	struct stat status;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_int_gt(asprintf(&path, "%s/pipe", directory), 0);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	error = vg_write_file_atomically(path, "patch", 5);
+	ck_assert_int_eq(vg_error_code(error), VG_USAGE);
+	ck_assert_int_eq(stat(path, &status), 0);
+	ck_assert(S_ISFIFO(status.st_mode));
+	vg_error_free(error);
+	unlink(path);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("patch_object");
@@ -183,6 +206,7 @@ int main(void)
 	tcase_add_test(tcase, bytes_behind_the_end_are_refused);
 	tcase_add_test(tcase, a_sealed_but_hostile_object_never_reaches_outside_itself);
 	tcase_add_test(tcase, names_are_of_the_alphabet_that_the_manual_tells);
+	tcase_add_test(tcase, an_object_takes_the_place_of_no_pipe_or_device);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }

@@ -23,7 +23,8 @@ START_TEST(output_options_write_nothing_into_the_project)
 	vg_units_write_compdb(
 		"tree/compile_commands.json", "tree",
 		"gcc -O2 -g -Iinclude -MD -MF obj/0.d -MT x -MP -save-temps -fstack-usage "
-		"-fdump-tree-optimized --coverage -aux-info proto.txt -Wa,-aln=list.txt "
+		"-fdump-tree-optimized -fopt-info-all=opt.txt --coverage -aux-info proto.txt "
+		"-Wa,-aln=list.txt "
 		"-Wp,-MMD,obj/y.d -gsplit-dwarf -dumpdir dump",
 		sources);
 	vg_units_make_diff(FIX_MAIN);
@@ -161,12 +162,39 @@ START_TEST(instrumented_objects_name_the_counters_of_the_build)
 }
 END_TEST
 
-START_TEST(an_include_by_absolute_path_of_a_touched_file_is_refused)
+START_TEST(an_include_by_absolute_path_leads_to_the_patched_file)
 {
 	vg_project_shell("sed -i \"s,\\\"dev.h\\\",\\\"$PWD/tree/include/dev.h\\\",\" "
 			 "tree/src/main.c");
 	vg_units_make_diff("sed -i 's/LIMIT 16/LIMIT 99/' include/dev.h");
+	vg_units_must_compile("fix.diff");
+	vg_units_assert_same_code("first", false);
+	vg_units_make_diff("sed -i 's/LIMIT 16/LIMIT 99/' include/dev.h && " FIX_MAIN);
+	vg_units_must_compile("fix.diff");
+	vg_units_assert_same_code("first", false);
+	vg_project_shell("! grep -q vgraft-build '%s'", vg_tested.units.units[0].post_object);
+}
+END_TEST
+
+/* A diff that only the macro's file has seen: nobody can tell what it will be. */
+START_TEST(an_include_of_a_macro_with_an_absolute_path_is_refused)
+{
+	vg_project_shell("sed -i \"s,#include \\\"dev.h\\\",#define DEV "
+			 "\\\"$PWD/tree/include/dev.h\\\"\\n#include DEV,\" tree/src/main.c");
+	vg_units_make_diff("sed -i 's/LIMIT 16/LIMIT 99/' include/dev.h");
 	vg_units_must_fail("fix.diff", VG_REFUSED, "by an absolute path");
+}
+END_TEST
+
+START_TEST(the_source_that_makes_a_precompiled_header_is_no_unit)
+{
+	vg_project_write("tree/src/pch.c", "");
+	vg_project_shell("cd tree && sed -i 's|^\\[|[{\"directory\": \".\", \"file\": "
+			 "\"src/pch.c\", \"command\": \"gcc -Iinclude -x c-header -include "
+			 "include/dev.h -o dev.h.gch -c src/pch.c\"},|' compile_commands.json");
+	vg_units_make_diff("sed -i 's/LIMIT 16/LIMIT 99/' include/dev.h");
+	vg_units_must_compile("fix.diff");
+	ck_assert_str_eq(vg_units_files(), "src/main.c src/other.c ");
 }
 END_TEST
 
@@ -388,7 +416,9 @@ int main(void)
 	tcase_add_test(tcase, sources_that_a_unit_includes_from_a_real_folder_are_found);
 	tcase_add_test(tcase, without_tmpdir_nothing_is_left_behind_either);
 	tcase_add_test(tcase, instrumented_objects_name_the_counters_of_the_build);
-	tcase_add_test(tcase, an_include_by_absolute_path_of_a_touched_file_is_refused);
+	tcase_add_test(tcase, an_include_by_absolute_path_leads_to_the_patched_file);
+	tcase_add_test(tcase, an_include_of_a_macro_with_an_absolute_path_is_refused);
+	tcase_add_test(tcase, the_source_that_makes_a_precompiled_header_is_no_unit);
 	tcase_add_test(tcase, precompiled_headers_do_not_hide_a_touched_header);
 	tcase_add_test(tcase, new_renamed_and_deleted_headers_are_followed);
 	tcase_add_test(tcase, a_renamed_unit_is_compiled_under_its_new_name);

@@ -266,3 +266,14 @@ double bench_floor_us(pid_t pid, const char *address)
 	free(line);
 	return us;
 }
+
+/* The end of the stack holds the program's name: words that stay as they are. */
+void bench_still_words(pid_t pid, char address[32])
+{
+	char *line = bench_line("sed -n 's/^[0-9a-f]*-\\([0-9a-f]*\\) .*\\[stack\\]$/\\1/p' "
+				"/proc/%d/maps",
+				pid);
+
+	snprintf(address, 32, "%llx", strtoull(line, NULL, 16) - 32);
+	free(line);
+}

@@ -58,5 +58,7 @@ void bench_target_stop(struct bench_target *target);
  * of two words of the target that do not change meanwhile.
  */
 double bench_floor_us(pid_t pid, const char *address);
+/* Finds such words in a process that knows nothing of it. */
+void bench_still_words(pid_t pid, char address[32]);
 
 #endif

@@ -46,6 +46,10 @@ void uhci_exploit(void);
 /* A well-formed control transfer over the same controller. */
 void uhci_transfer(void);
 
+/* The longest time for which the guest did not run. It is started once, and never ends. */
+void meter_start(void);
+void meter_read(void);
+
 /* Each tells how it ended (main.c). */
 void processor_fault(void);   /* accesses to an address that is not canonical */
 void processor_rewrite(void); /* code that changes itself */

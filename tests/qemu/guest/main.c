@@ -13,6 +13,8 @@
  *   rewrite    `vg-rewrite done`: code that changes itself has run
  *   restart    `vg-restart done`: the second processor was off
  *   smi        `vg-smi done`: the firmware's system management handler has run
+ *   meter      `vg-meter started`: from now on the pause meter runs, and the machine is never idle
+ *   gap        `vg-gap us=…`: the longest time that it did not run since the last such question
  *   off        powers the machine off
  */
 #include <errno.h>
@@ -144,6 +146,8 @@ static void obey(const char *word)
 		{"rewrite", processor_rewrite},
 		{"restart", processor_restart},
 		{"smi", processor_smi},
+		{"meter", meter_start},
+		{"gap", meter_read},
 		{"off", power_off},
 	};
 

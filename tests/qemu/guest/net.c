@@ -18,6 +18,7 @@
 #include "tests/qemu/guest/stream.h"
 
 #define INTERFACE    "eth0"
+#define CARRIER_MS   50000
 #define LOST_SECONDS 60 /* an answer that takes longer never comes */
 
 static struct {
@@ -28,6 +29,30 @@ static struct {
 	pthread_t thread;
 } stream;
 
+static void set_up(struct ifreq *request)
+{
+	request->ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(stream.socket, SIOCSIFFLAGS, request) != 0)
+		give_up("cannot bring %s up: %s", INTERFACE, strerror(errno));
+}
+
+/*
+ * Until the kernel has taken notice of the carrier it drops frames, and send() says that all is
+ * well. It lets go of the lock that the last call waits for when it has begun to take frames.
+ */
+static void wait_for_carrier(struct ifreq *request)
+{
+	for (int i = 0; i < CARRIER_MS; i++) {
+		if (ioctl(stream.socket, SIOCGIFFLAGS, request) == 0 &&
+		    request->ifr_flags & IFF_RUNNING) {
+			set_up(request);
+			return;
+		}
+		usleep(1000);
+	}
+	give_up("%s has no carrier", INTERFACE);
+}
+
 static void bring_up(void)
 {
 	struct ifreq request = {.ifr_name = INTERFACE};
@@ -37,10 +62,10 @@ static void bring_up(void)
 	if (stream.socket < 0 || ioctl(stream.socket, SIOCGIFHWADDR, &request) != 0)
 		give_up("no %s: %s", INTERFACE, strerror(errno));
 	memcpy(stream.mac, request.ifr_hwaddr.sa_data, sizeof(stream.mac));
-	request.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (ioctl(stream.socket, SIOCSIFFLAGS, &request) != 0 ||
-	    ioctl(stream.socket, SIOCGIFINDEX, &request) != 0)
-		give_up("cannot bring %s up: %s", INTERFACE, strerror(errno));
+	set_up(&request);
+	wait_for_carrier(&request);
+	if (ioctl(stream.socket, SIOCGIFINDEX, &request) != 0)
+		give_up("%s has no index: %s", INTERFACE, strerror(errno));
 
 	struct sockaddr_ll address = {.sll_family = AF_PACKET,
 				      .sll_protocol = htons(STREAM_ETHERTYPE),
