@@ -96,9 +96,19 @@ static struct vg_leaving *leaving_of(const struct vg_stop_request *request)
 	return request->leaving && request->leaving->count ? request->leaving : NULL;
 }
 
+/* Pages were protected again that nobody searched: all are searched, and no rounds follow. */
+static struct vg_error *start_over(struct vg_session *session,
+				   const struct vg_stop_request *request)
+{
+	VG_TRY(prepare(session));
+	if (leaving_of(request))
+		VG_TRY(vg_leaving_survey(request->leaving));
+	vg_stacks_settle(session->stacks, request->ranges, request->range_count);
+	return NULL;
+}
+
 /* While the target was searched it went on writing: the less is left for the stop, the shorter. */
-static struct vg_error *follow(const struct vg_session *session,
-			       const struct vg_stop_request *request)
+static struct vg_error *follow(struct vg_session *session, const struct vg_stop_request *request)
 {
 	struct vg_leaving *leaving = leaving_of(request);
 	uint64_t bytes = UINT64_MAX;
@@ -107,8 +117,8 @@ static struct vg_error *follow(const struct vg_session *session,
 	for (unsigned round = 0; round < ROUNDS && bytes > FEW_BYTES; round++) {
 		VG_TRY(vg_stacks_follow(session->stacks, leaving ? vg_leaving_take : NULL, leaving,
 					&bytes, &lost));
-		if (leaving && lost)
-			leaving->is_tracked = false;
+		if (lost)
+			return start_over(session, request);
 		if (leaving)
 			VG_TRY(vg_leaving_survey_taken(leaving));
 	}
