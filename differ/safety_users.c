@@ -214,6 +214,14 @@ static bool is_in_function(const struct vg_target *target, uint64_t address)
 	return false;
 }
 
+/* In code without unwind information, what is not aligned are bytes of an instruction. */
+static bool may_be_entry(const struct vg_target *target, const GElf_Phdr *load, uint64_t address)
+{
+	if (load->p_flags & PF_X && address % 4)
+		return false;
+	return !is_unwind_record(target, address) && !is_in_function(target, address);
+}
+
 static uint64_t find_distance(const struct search *search, const GElf_Phdr *load)
 {
 	const struct vg_target *target = search->build->target;
@@ -225,7 +233,7 @@ static uint64_t find_distance(const struct search *search, const GElf_Phdr *load
 
 		memcpy(&word, bytes + at, 4);
 		if (address + (uint64_t)(int64_t)word == search->own->address &&
-		    !is_unwind_record(target, address) && !is_in_function(target, address))
+		    may_be_entry(target, load, address))
 			return address;
 	}
 	return 0;
