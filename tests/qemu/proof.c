@@ -3,15 +3,9 @@
  * Each fix of patches/qemu in the running QEMU: what it is for shows, from outside, with it and not
  * without it. Then all of them together.
  */
-#include <dirent.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/cleanup.h"
-#include "common/text_file.h"
 #include "tests/lib/code_pages.h"
 #include "tests/lib/guest.h"
 #include "tests/lib/qemu_patch.h"
@@ -191,8 +185,7 @@ END_TEST
 
 /* ---- all of them together */
 
-#define CUMULATIVE  "tests/qemu/patches/cumulative"
-#define PATCHES_MAX 64
+#define CUMULATIVE "tests/qemu/patches/cumulative"
 
 static bool is_told(const char *name)
 {
@@ -202,55 +195,34 @@ static bool is_told(const char *name)
 	return strcmp(name, SHOWN_ELSEWHERE) == 0;
 }
 
-static bool is_for_this_version(const char *folder)
-{
-	_cleanup_free_ char *text = NULL, *path = NULL;
-
-	ck_assert_int_gt(asprintf(&path, "%s/manifest", folder), 0);
-	vg_must(vg_text_file_read(path, &text, NULL));
-	return strstr(text, "include: ../debian-12-u15\n");
-}
-
 /*
  * Patches of patches/qemu that were built; some are refused, by design. The module of qxl is loaded
  * for a device that this machine does not have.
  */
-static size_t find_patches(struct vg_qemu_patch patches[PATCHES_MAX], char folders[][80])
+static void find_patches(struct vg_qemu_patches *patches)
 {
-	_cleanup_(vg_cleanup_closedir) DIR *folder = opendir("patches/qemu");
 	size_t count = 0;
 
-	ck_assert_ptr_nonnull(folder);
-	for (const struct dirent *entry; (entry = readdir(folder)) && count < PATCHES_MAX;) {
-		char object[PATH_MAX];
+	vg_must(vg_qemu_patches_find(patches));
+	for (size_t i = 0; i < patches->count; i++) {
+		const char *name = patches->all[i].name;
 
-		snprintf(object, sizeof(object), "%s/qemu/%.60s.vgp", vg_build_folder(),
-			 entry->d_name);
-		snprintf(folders[count], 80, "patches/qemu/%.60s", entry->d_name);
-		if (entry->d_name[0] == '.' || access(object, R_OK) != 0 ||
-		    !is_for_this_version(folders[count]))
-			continue;
-		ck_assert_msg(is_told(entry->d_name), "nothing says how %s shows", folders[count]);
-		if (strstr(entry->d_name, "qxl"))
-			continue;
-		vg_must(vg_qemu_patch_build(folders[count], &patches[count]));
-		count++;
+		ck_assert_msg(is_told(name), "nothing says how %s shows", name);
+		if (!strstr(name, "qxl"))
+			patches->all[count++] = patches->all[i];
 	}
-	return count;
+	patches->count = count;
+	ck_assert_uint_gt(count, 10);
 }
 
-static int by_name(const void *left, const void *right)
-{
-	return strcmp(((const struct vg_qemu_patch *)left)->name,
-		      ((const struct vg_qemu_patch *)right)->name);
-}
-
-static void apply_all(struct effect_stage *stage, const struct vg_qemu_patch *patches, size_t count,
+static void apply_all(struct effect_stage *stage, const struct vg_qemu_patches *patches,
 		      bool backwards)
 {
+	size_t count = patches->count;
+
 	for (size_t i = 0; i < count; i++)
-		vg_must(vg_qemu_patch_apply(&patches[backwards ? count - 1 - i : i], stage->qemu,
-					    NULL));
+		vg_must(vg_qemu_patch_apply(&patches->all[backwards ? count - 1 - i : i],
+					    stage->qemu, NULL));
 }
 
 static size_t common_divisor(size_t a, size_t b)
@@ -259,15 +231,14 @@ static size_t common_divisor(size_t a, size_t b)
 }
 
 /* A step that has no divisor in common with the count comes to all of them. */
-static void revert_all(struct effect_stage *stage, const struct vg_qemu_patch *patches,
-		       size_t count)
+static void revert_all(struct effect_stage *stage, const struct vg_qemu_patches *patches)
 {
-	size_t step = count / 2;
+	size_t count = patches->count, step = count / 2;
 
 	while (common_divisor(count, step) > 1)
 		step--;
 	for (size_t i = 0, at = 0; i < count; i++, at = (at + step) % count)
-		vg_must(vg_qemu_patch_revert(&patches[at], stage->qemu, NULL));
+		vg_must(vg_qemu_patch_revert(&patches->all[at], stage->qemu, NULL));
 }
 
 static void expect(struct effect_stage *stage, const struct row *row, bool fixed)
@@ -300,28 +271,25 @@ static void expect_all(struct effect_stage *stage, bool fixed)
 START_TEST(all_fixes_go_in_in_two_orders_and_out_in_a_third_and_give_way_to_one_for_all)
 {
 	_cleanup_stage_ struct effect_stage stage = {0};
-	struct vg_qemu_patch patches[PATCHES_MAX], cumulative;
+	static struct vg_qemu_patches patches;
+	struct vg_qemu_patch cumulative;
 	_cleanup_answer_ json_t *answer = NULL;
-	char folders[PATCHES_MAX][80];
 	struct vg_qemu_counts counts;
-	size_t count;
 
 	vg_qemu_need(__func__);
 	vg_must(vg_qemu_patch_build(CUMULATIVE, &cumulative));
-	count = find_patches(patches, folders);
-	ck_assert_uint_gt(count, 10);
-	qsort(patches, count, sizeof(*patches), by_name);
+	find_patches(&patches);
 	vg_must(effect_stage_boot(&stage));
 	vg_must(vg_qemu_start_streams(stage.qemu));
 	for (int backwards = 0; backwards < 2; backwards++) {
-		apply_all(&stage, patches, count, backwards);
+		apply_all(&stage, &patches, backwards);
 		expect_all(&stage, true);
-		revert_all(&stage, patches, count);
+		revert_all(&stage, &patches);
 		expect_all(&stage, false);
 	}
-	apply_all(&stage, patches, count, false);
+	apply_all(&stage, &patches, false);
 	vg_must(vg_qemu_patch_apply(&cumulative, stage.qemu, &answer));
-	ck_assert_uint_eq(json_array_size(json_object_get(answer, "replaced")), count);
+	ck_assert_uint_eq(json_array_size(json_object_get(answer, "replaced")), patches.count);
 	expect_all(&stage, true);
 	vg_must(vg_qemu_patch_revert(&cumulative, stage.qemu, NULL));
 	expect_all(&stage, false);

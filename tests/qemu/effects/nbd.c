@@ -35,7 +35,17 @@ static struct vg_error *open_server(struct effect_stage *stage, const char *cred
 	return NULL;
 }
 
-/* It waits until clients in their handshake have gone. */
+/* A client goes away in its handshake; QEMU has closed its end too. */
+static void leave(int client)
+{
+	char rest;
+
+	shutdown(client, SHUT_WR);
+	while (recv(client, &rest, 1, 0) > 0)
+		continue;
+}
+
+/* Unpatched or not, QEMU does not come back from it while a client is in its handshake. */
 static struct vg_error *close_server(struct effect_stage *stage)
 {
 	return vg_qmp_ask(vg_qemu_qmp(stage->qemu), "nbd-server-stop", NULL, NULL);
@@ -48,7 +58,7 @@ struct vg_error *effect_run_listener(struct effect_stage *stage, bool *fixed)
 
 	(void)fixed;
 	VG_TRY(open_server(stage, NULL, &client));
-	shutdown(client, SHUT_RDWR);
+	leave(client);
 	return close_server(stage);
 }
 
@@ -72,7 +82,6 @@ struct vg_error *effect_run_tls(struct effect_stage *stage, bool *fixed)
 {
 	struct vg_qmp *qmp = vg_qemu_qmp(stage->qemu);
 	_cleanup_close_ int client = -1;
-	char rest;
 
 	(void)fixed;
 	VG_TRY(vg_qmp_ask(qmp, "object-add",
@@ -81,9 +90,7 @@ struct vg_error *effect_run_tls(struct effect_stage *stage, bool *fixed)
 			  NULL));
 	VG_TRY(open_server(stage, "anonymous", &client));
 	VG_TRY(ask_for_tls(client));
-	shutdown(client, SHUT_WR);
-	while (recv(client, &rest, 1, 0) > 0)
-		continue; /* until QEMU has closed its end */
+	leave(client);
 	VG_TRY(close_server(stage));
 	return vg_qmp_ask(qmp, "object-del", json_pack("{s:s}", "id", "anonymous"), NULL);
 }
