@@ -87,6 +87,9 @@ VG_MUST_CHECK struct vg_error *coroutine_search_listed(struct coroutine_search *
 bool coroutine_search_has(const struct coroutine_search *search, uint64_t start, uint64_t end);
 /* Is this memory searched at all? */
 bool coroutine_is_searched(const struct vg_map *map);
+/* Did it find this context, the registers aside? */
+bool coroutine_search_knows(const struct coroutine_search *search,
+			    const struct coroutine_context *context);
 /* Adds what another search of the same target found and this one did not. */
 VG_MUST_CHECK struct vg_error *coroutine_search_merge(struct coroutine_search *search,
 						      const struct coroutine_search *other);

@@ -145,11 +145,6 @@ static size_t list_written(struct listing *listing, int pagemap, size_t first)
 		       : 0;
 }
 
-static void list_map(struct listing *listing, int pagemap, const struct vg_map *map)
-{
-	vg_pages_list(pagemap, map->start, map->end, false, list_run, listing->sweep);
-}
-
 /* Step 1. */
 static void list_batches(struct coroutine_search *search, struct sweep *sweep)
 {
@@ -165,13 +160,11 @@ static void list_batches(struct coroutine_search *search, struct sweep *sweep)
 				search->left_out += map->end - map->start;
 			continue;
 		}
-		if (search->only_written)
-			count = list_written(&listing, pagemap, i);
-		if (count && search->only_written)
+		if (search->only_written && (count = list_written(&listing, pagemap, i)) > 0)
 			continue;
 		count = 1;
 		search->lost_track |= search->protects_again;
-		list_map(&listing, pagemap, map);
+		vg_pages_list(pagemap, map->start, map->end, false, list_run, sweep);
 	}
 }
 
@@ -318,10 +311,10 @@ bool coroutine_search_has(const struct coroutine_search *search, uint64_t start,
 	return low < sweep->run_count && sweep->runs[low].start < end;
 }
 
-static bool has_context(const struct coroutine_search *search, size_t count,
-			const struct coroutine_context *context)
+bool coroutine_search_knows(const struct coroutine_search *search,
+			    const struct coroutine_context *context)
 {
-	size_t low = 0, high = count;
+	size_t low = 0, high = search->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -331,7 +324,7 @@ static bool has_context(const struct coroutine_search *search, size_t count,
 		else
 			high = middle;
 	}
-	for (; low < count && search->contexts[low].address == context->address; low++)
+	for (; low < search->count && search->contexts[low].address == context->address; low++)
 		if (search->contexts[low].kind == context->kind)
 			return true;
 	return false;
@@ -348,8 +341,9 @@ struct vg_error *coroutine_search_merge(struct coroutine_search *search,
 		return vg_error_no_memory();
 	search->contexts = grown;
 	for (size_t i = 0; i < other->count; i++)
-		if (!has_context(search, count, &other->contexts[i]))
-			grown[search->count++] = other->contexts[i];
+		if (!coroutine_search_knows(search, &other->contexts[i]))
+			grown[count++] = other->contexts[i];
+	search->count = count;
 	qsort(grown, search->count, sizeof(*grown), by_address);
 	if (!search->unreadable)
 		search->unreadable = other->unreadable;

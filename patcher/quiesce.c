@@ -96,15 +96,19 @@ static struct vg_leaving *leaving_of(const struct vg_stop_request *request)
 	return request->leaving && request->leaving->count ? request->leaving : NULL;
 }
 
+static struct vg_error *survey(const struct vg_stop_request *request)
+{
+	struct vg_leaving *leaving = leaving_of(request);
+
+	return leaving ? vg_leaving_survey(leaving) : NULL;
+}
+
 /* Pages were protected again that nobody searched: all are searched, and no rounds follow. */
 static struct vg_error *start_over(struct vg_session *session,
 				   const struct vg_stop_request *request)
 {
 	VG_TRY(prepare(session));
-	if (leaving_of(request))
-		VG_TRY(vg_leaving_survey(request->leaving));
-	vg_stacks_settle(session->stacks, request->ranges, request->range_count);
-	return NULL;
+	return survey(request);
 }
 
 /* While the target was searched it went on writing: the less is left for the stop, the shorter. */
@@ -122,7 +126,6 @@ static struct vg_error *follow(struct vg_session *session, const struct vg_stop_
 		if (leaving)
 			VG_TRY(vg_leaving_survey_taken(leaving));
 	}
-	vg_stacks_settle(session->stacks, request->ranges, request->range_count);
 	return NULL;
 }
 
@@ -135,9 +138,9 @@ static struct vg_error *attempt(struct vg_session *session, const struct vg_stop
 		vg_session_track(session);
 		VG_TRY(prepare(session));
 	}
-	if (leaving_of(request))
-		VG_TRY(vg_leaving_survey(request->leaving));
+	VG_TRY(survey(request));
 	VG_TRY(follow(session, request));
+	vg_stacks_settle(session->stacks, request->ranges, request->range_count);
 	VG_TRY(vg_stop(request, report));
 	if (report->outcome == VG_STOP_UNSAFE)
 		vg_stacks_name_blocker(session->stacks, &report->blocker);

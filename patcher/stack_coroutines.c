@@ -74,21 +74,6 @@ static struct vg_error *report(struct stack_look *look, enum vg_verdict *verdict
 	return NULL;
 }
 
-/* Both lists are sorted: *from goes along with the questions. */
-static bool is_judged(const struct coroutine_search *judged, size_t *from,
-		      const struct coroutine_context *context)
-{
-	while (*from < judged->count && judged->contexts[*from].address < context->address)
-		++*from;
-	for (size_t i = *from; i < judged->count; i++) {
-		if (judged->contexts[i].address != context->address)
-			return false;
-		if (judged->contexts[i].kind == context->kind)
-			return true;
-	}
-	return false;
-}
-
 static struct vg_error *judge_one(struct stack_look *look, struct tally *tally,
 				  enum vg_verdict *verdict, struct vg_blocker *blocker, char **why)
 {
@@ -107,13 +92,11 @@ static struct vg_error *judge_all(struct vg_stacks *stacks, const struct corouti
 				  const struct stack_ranges *ranges, struct tally *tally,
 				  enum vg_verdict *verdict, struct vg_blocker *blocker, char **why)
 {
-	size_t from = 0;
-
 	for (size_t i = 0; i < search->count && *verdict == VG_SAFE; i++) {
 		const struct coroutine_context *context = &search->contexts[i];
 		struct stack_look look = stack_look_at(stacks, search, ranges, i);
 
-		if (is_judged(judged, &from, context))
+		if (coroutine_search_knows(judged, context))
 			continue;
 		if (context->settled == COROUTINE_NOT_SETTLED)
 			VG_TRY(judge_one(&look, tally, verdict, blocker, why));
