@@ -78,15 +78,19 @@ static bool is_known_section(const struct vg_object_section *section)
 	return false;
 }
 
-/* Counted from the start of the section's data or from the entry itself: either may be meant. */
-static bool is_inside_new_code(const struct vg_patch_build *build,
-			       const struct vg_object_reloc *reloc)
+/*
+ * The new function that it leads into, or NULL. Counted from the start of the section's data or
+ * from the entry itself: either may be meant.
+ */
+static const struct vg_item *new_code_of(const struct vg_patch_build *build,
+					 const struct vg_object_reloc *reloc)
 {
 	struct vg_item *to;
 	int64_t offset;
+	bool is_inside = vg_reloc_target(reloc, 0, &to, &offset) && vg_item_is_function(to) &&
+			 offset > 0 && (uint64_t)offset < to->size;
 
-	return vg_reloc_target(reloc, 0, &to, &offset) && vg_item_is_function(to) && offset > 0 &&
-	       (uint64_t)offset < to->size && vg_is_included(build, to);
+	return is_inside && vg_is_included(build, to) ? to : NULL;
 }
 
 static struct vg_error *check_records(struct vg_patch_build *build, struct vg_pair *pair,
@@ -96,12 +100,10 @@ static struct vg_error *check_records(struct vg_patch_build *build, struct vg_pa
 	const struct vg_object_reloc *relocs = vg_item_relocs(records, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		struct vg_item *function;
-		int64_t offset;
+		const struct vg_item *function = new_code_of(build, &relocs[i]);
 
-		if (!is_inside_new_code(build, &relocs[i]))
+		if (!function)
 			continue;
-		vg_reloc_target(&relocs[i], 0, &function, &offset);
 		return vg_refuse(build, VG_RULE_DATA, function->source,
 				 vg_place_of(build, pair, function),
 				 "the section %s has a record of a place inside %s, which is not "
