@@ -28,12 +28,6 @@ struct gap_bench {
 	struct series gap[EVENTS], pause[EVENTS];
 };
 
-static void must(struct vg_error *error)
-{
-	if (error)
-		bench_die("%s", vg_error_text(error));
-}
-
 static double verb_pause(const char *verb, const char *subject, pid_t pid)
 {
 	json_t *answers = bench_vgraft("%s '%s' --pid %d", verb, subject, pid);
@@ -62,7 +56,7 @@ static double cause(const struct gap_bench *bench, enum event event)
 
 static void measure(struct gap_bench *bench, enum event event)
 {
-	must(vg_guest_reset_meters(bench->guest));
+	bench_must(vg_guest_reset_meters(bench->guest));
 	series_add(&bench->pause[event], cause(bench, event));
 	series_add(&bench->gap[event], (double)vg_guest_gap_ns(bench->guest, -1) / 1e3);
 }
@@ -71,7 +65,7 @@ static void build(struct gap_bench *bench, struct vg_vulnerable_vmm *vmm)
 {
 	char folder[512];
 
-	must(vg_vulnerable_vmm_build(BUG, vmm));
+	bench_must(vg_vulnerable_vmm_build(BUG, vmm));
 	bench_folder("gap", folder);
 	snprintf(bench->object, sizeof(bench->object), "%s/fix.vgp", folder);
 	json_decref(bench_vgraft("build --source '%s' --diff '%s' --compdb '%s' --target '%s' "
@@ -83,8 +77,8 @@ static void measure_guest(struct gap_bench *bench, const char *program, unsigned
 {
 	struct vg_guest_options options = {.vmm = program, .append = "mode=meter", .cpus = cpus};
 
-	must(vg_guest_start(&options, &bench->guest));
-	must(vg_guest_wait_running(bench->guest));
+	bench_must(vg_guest_start(&options, &bench->guest));
+	bench_must(vg_guest_wait_running(bench->guest));
 	bench_still_words(vg_guest_pid(bench->guest), bench->address);
 	for (int i = 0; i < RUNS; i++)
 		for (enum event event = NOTHING; event < EVENTS; event++)

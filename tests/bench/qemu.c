@@ -35,12 +35,6 @@ static struct plot_line *floor_line, *apply_line, *revert_line, *aim_line;
 
 static struct vg_qemu_patch patch;
 
-static void must(struct vg_error *error)
-{
-	if (error)
-		bench_die("%s", vg_error_text(error));
-}
-
 static int turns(void)
 {
 	const char *wanted = getenv("VGRAFT_BENCH_TURNS");
@@ -85,11 +79,12 @@ static void measure_without_machine(struct size_result *result)
 {
 	struct vg_process *process;
 
-	must(vg_process_start((const char *const[]){vg_qemu_program(), "-M", "none", "-nodefaults",
-						    "-no-user-config", "-display", "none",
-						    "-monitor", "stdio", NULL},
-			      &process));
-	must(vg_process_wait_text(process, &process->output, 0, "(qemu)", NULL));
+	bench_must(
+		vg_process_start((const char *const[]){vg_qemu_program(), "-M", "none",
+						       "-nodefaults", "-no-user-config", "-display",
+						       "none", "-monitor", "stdio", NULL},
+				 &process));
+	bench_must(vg_process_wait_text(process, &process->output, 0, "(qemu)", NULL));
 	measure_target(process->pid, result);
 	vg_process_free(process);
 }
@@ -100,8 +95,9 @@ static void add_iothreads(const struct vg_qemu *qemu, int count)
 
 	for (int i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "more%d", i);
-		must(vg_qmp_ask(vg_qemu_qmp(qemu), "object-add",
-				json_pack("{s:s, s:s}", "qom-type", "iothread", "id", name), NULL));
+		bench_must(vg_qmp_ask(vg_qemu_qmp(qemu), "object-add",
+				      json_pack("{s:s, s:s}", "qom-type", "iothread", "id", name),
+				      NULL));
 	}
 }
 
@@ -109,12 +105,12 @@ static void measure_guest(int threads, struct size_result *result)
 {
 	struct vg_qemu *qemu;
 
-	must(vg_qemu_start(&(struct vg_qemu_options){.leaves = true}, &qemu));
+	bench_must(vg_qemu_start(&(struct vg_qemu_options){.leaves = true}, &qemu));
 	add_iothreads(qemu, threads - OTHER_THREADS);
-	must(vg_qemu_start_streams(qemu));
-	must(vg_qemu_wait_verified(qemu, VERIFIED));
+	bench_must(vg_qemu_start_streams(qemu));
+	bench_must(vg_qemu_wait_verified(qemu, VERIFIED));
 	measure_target(vg_qemu_pid(qemu), result);
-	must(vg_qemu_wait_verified(qemu, VERIFIED));
+	bench_must(vg_qemu_wait_verified(qemu, VERIFIED));
 	vg_qemu_stop(qemu);
 }
 
@@ -169,7 +165,7 @@ int main(void)
 		printf("qemu: not measured: %s\n", vg_qemu_why_not());
 		return 0;
 	}
-	must(vg_qemu_patch_build(VG_QEMU_CVE, &patch));
+	bench_must(vg_qemu_patch_build(VG_QEMU_CVE, &patch));
 	add_lines();
 	printf("longest stop of Debian's QEMU, us, medians of %d turns on each of %d fresh ones "
 	       "(load %.1f)\n",

@@ -31,18 +31,12 @@ struct gap_bench {
 	struct series pause[EVENTS], longest[EVENTS];	/* of each turn: of all patches */
 };
 
-static void must(struct vg_error *error)
-{
-	if (error)
-		bench_die("%s", vg_error_text(error));
-}
-
 static double gap_us(struct vg_qemu *qemu)
 {
 	char *line;
 	double gap;
 
-	must(vg_qemu_command(qemu, "gap", "vg-gap", &line));
+	bench_must(vg_qemu_command(qemu, "gap", "vg-gap", &line));
 	gap = strtod(strchr(line, '=') + 1, NULL);
 	free(line);
 	return gap;
@@ -97,14 +91,15 @@ static void find_patches(struct gap_bench *bench)
 	struct vg_qemu_patches *patches = &bench->patches;
 	size_t kept = 0;
 
-	must(vg_qemu_patches_find(patches));
+	bench_must(vg_qemu_patches_find(patches));
 	for (size_t i = 0; i < patches->count; i++) {
 		bool applied;
 
-		must(vg_qemu_patch_apply_if_loaded(&patches->all[i], bench->qemu, &applied, NULL));
+		bench_must(vg_qemu_patch_apply_if_loaded(&patches->all[i], bench->qemu, &applied,
+							 NULL));
 		if (!applied)
 			continue;
-		must(vg_qemu_patch_revert(&patches->all[i], bench->qemu, NULL));
+		bench_must(vg_qemu_patch_revert(&patches->all[i], bench->qemu, NULL));
 		patches->all[kept++] = patches->all[i];
 	}
 	patches->count = kept;
@@ -159,10 +154,11 @@ static void measure_guest(bool kvm, int turns)
 	static struct gap_bench bench;
 	const char *how = kvm ? "KVM" : "TCG";
 
-	must(vg_qemu_start(&(struct vg_qemu_options){.kvm = kvm, .leaves = true}, &bench.qemu));
+	bench_must(
+		vg_qemu_start(&(struct vg_qemu_options){.kvm = kvm, .leaves = true}, &bench.qemu));
 	find_patches(&bench);
 	bench_still_words(vg_qemu_pid(bench.qemu), bench.address);
-	must(vg_qemu_command(bench.qemu, "meter", "vg-meter started", NULL));
+	bench_must(vg_qemu_command(bench.qemu, "meter", "vg-meter started", NULL));
 	for (int i = 0; i < turns; i++)
 		for (enum event event = NOTHING; event < EVENTS; event++)
 			measure(&bench, event);

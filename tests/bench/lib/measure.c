@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/error.h"
 #include "tests/lib/guest.h"
 
 void bench_die(const char *format, ...)
@@ -23,6 +24,12 @@ void bench_die(const char *format, ...)
 	va_end(args);
 	fputc('\n', stderr);
 	exit(1);
+}
+
+void bench_must(struct vg_error *error)
+{
+	if (error)
+		bench_die("%s", vg_error_text(error));
 }
 
 void series_add(struct series *series, double value)

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+struct vg_error;
+
 struct series {
 	double *values;
 	size_t count, room;
@@ -25,6 +27,7 @@ double bench_now_ms(void);
 /* The load average of the last minute, to be printed beside the numbers. */
 double bench_load(void);
 __attribute__((noreturn, format(printf, 1, 2))) void bench_die(const char *format, ...);
+void bench_must(struct vg_error *error); /* dies with its sentence */
 
 /* Runs a command that must succeed. */
 __attribute__((format(printf, 1, 2))) void bench_run(const char *format, ...);
