@@ -56,6 +56,8 @@ struct vg_item {
 
 	struct vg_listing *listing; /* functions: decoded on demand */
 	bool is_undecodable;	    /* no valid instructions */
+	bool is_asked;		    /* differ/safety_endless.c: whether it comes back */
+	bool never_returns;	    /* the answer; false while it is not known */
 	int comparison;		    /* differ/changes.c: enum vg_verdict */
 	struct vg_site *sites;	    /* pre: what matched code says of it, newest first */
 	bool sites_are_sought;

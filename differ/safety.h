@@ -22,6 +22,8 @@ VG_MUST_CHECK struct vg_error *vg_safety_is_on_stacks(struct vg_patch_build *bui
 /* endless */
 VG_MUST_CHECK struct vg_error *vg_safety_check_endless(struct vg_patch_build *build,
 						       struct vg_change *change);
+/* safety_noreturn.c: by the source, or by what is known of libraries */
+bool vg_safety_is_noreturn(const struct vg_type_table *types, const struct vg_item *function);
 /* safety_labels.c, data: labels of a changed function that live data may hold */
 VG_MUST_CHECK struct vg_error *vg_safety_check_labels(struct vg_patch_build *build,
 						      struct vg_change *change);

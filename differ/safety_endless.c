@@ -7,7 +7,8 @@
  *
  *   1. The control flow graph: lines of the function and of its cold pieces. A jump through a table
  *      goes wherever the tables that the function uses point; any other indirect jump is a tail
- *      call.
+ *      call. Behind a call that does not return stands code of another path, or nothing; what is
+ *      called in the same object is asked, by its own graph, before an answer depends on it.
  *   2. Backwards from all exits: who can come back.
  *   3. Forwards from the entry through those who cannot: if that part has a cycle, it is endless.
  */
@@ -29,47 +30,14 @@ struct node {
 
 struct graph {
 	struct vg_patch_build *build;
+	const struct vg_type_table *types; /* of the object */
 	struct vg_item *function;
+	bool asks_callees;
 	VG_LIST(struct node) nodes;
 	VG_LIST(uint32_t) table; /* where table jumps lead */
 };
 
 #define NOWHERE UINT32_MAX
-
-/* Calls that do not return; behind them stands code of another path, or nothing. */
-static bool is_noreturn(const char *name)
-{
-	static const char *const names[] = {"exit",
-					    "_exit",
-					    "_Exit",
-					    "quick_exit",
-					    "abort",
-					    "__assert_fail",
-					    "__stack_chk_fail",
-					    "__chk_fail",
-					    "longjmp",
-					    "_longjmp",
-					    "__longjmp_chk",
-					    "siglongjmp",
-					    "pthread_exit",
-					    "g_assertion_message_expr",
-					    "__fortify_fail"};
-
-	for (size_t i = 0; name && i < sizeof(names) / sizeof(*names); i++)
-		if (!strcmp(name, names[i]))
-			return true;
-	return false;
-}
-
-static bool calls_noreturn(const struct vg_line *line)
-{
-	bool is_call = line->instruction.flow == VG_FLOW_CALL ||
-		       line->instruction.flow == VG_FLOW_CALL_INDIRECT;
-
-	return is_call && line->reference_count && line->references[0].item &&
-	       line->references[0].item->kind == VG_ITEM_UNDEFINED &&
-	       is_noreturn(line->references[0].item->name);
-}
 
 static bool is_own_code(const struct graph *graph, const struct vg_item *item)
 {
@@ -162,6 +130,23 @@ static uint32_t following(const struct graph *graph, size_t i)
 	return NOWHERE;
 }
 
+static struct vg_error *comes_back(const struct graph *caller, struct vg_item *function,
+				   bool *does);
+
+static struct vg_error *check_return(const struct graph *graph, const struct vg_line *line,
+				     bool *returns)
+{
+	struct vg_item *callee = line->reference_count ? line->references[0].item : NULL;
+	bool is_call = line->instruction.flow == VG_FLOW_CALL ||
+		       line->instruction.flow == VG_FLOW_CALL_INDIRECT;
+
+	*returns = !is_call || !callee || !vg_safety_is_noreturn(graph->types, callee);
+	if (*returns && is_call && graph->asks_callees && callee && vg_item_is_function(callee) &&
+	    !line->references[0].offset)
+		return comes_back(graph, callee, returns);
+	return NULL;
+}
+
 /* To another function: a tail call, which comes back for us. */
 static void set_jump(struct graph *graph, struct node *node)
 {
@@ -170,13 +155,14 @@ static void set_jump(struct graph *graph, struct node *node)
 
 	if (to && is_own_code(graph, to->item))
 		node->next[1] = find_node(graph, to->item, to->offset);
-	else if (!to || !to->item || !is_noreturn(to->item->name))
+	else if (!to || !to->item || !vg_safety_is_noreturn(graph->types, to->item))
 		node->is_exit = true;
 }
 
-static void set_edges(struct graph *graph, size_t i)
+static struct vg_error *set_edges(struct graph *graph, size_t i)
 {
 	struct node *node = &graph->nodes.at[i];
+	bool returns;
 
 	switch ((enum vg_flow)node->line->instruction.flow) {
 	case VG_FLOW_RETURN:
@@ -196,9 +182,11 @@ static void set_edges(struct graph *graph, size_t i)
 		node->next[0] = following(graph, i);
 		break;
 	default:
-		if (!calls_noreturn(node->line))
+		VG_TRY(check_return(graph, node->line, &returns));
+		if (returns)
 			node->next[0] = following(graph, i);
 	}
+	return NULL;
 }
 
 static bool leads_to_exit(const struct graph *graph, const struct node *node)
@@ -291,8 +279,25 @@ static struct vg_error *build_graph(struct graph *graph)
 	}
 	VG_TRY(read_tables(graph));
 	for (size_t i = 0; i < graph->nodes.count; i++)
-		set_edges(graph, i);
+		VG_TRY(set_edges(graph, i));
 	find_exits(graph);
+	return NULL;
+}
+
+/* Recursion is taken to come back, until the answer is known. */
+static struct vg_error *comes_back(const struct graph *caller, struct vg_item *function, bool *does)
+{
+	struct graph graph = {.build = caller->build,
+			      .types = caller->types,
+			      .function = function,
+			      .asks_callees = true};
+
+	if (!function->is_asked) {
+		function->is_asked = true;
+		VG_TRY(build_graph(&graph));
+		function->never_returns = graph.nodes.count && !graph.nodes.at[0].can_exit;
+	}
+	*does = !function->never_returns;
 	return NULL;
 }
 
@@ -323,17 +328,27 @@ static struct vg_error *describe_inlining(struct graph *graph, const struct node
 	return NULL;
 }
 
+static struct vg_error *find_endless(struct graph *graph, const struct node **cycle)
+{
+	*cycle = NULL;
+	graph->nodes.count = graph->table.count = 0;
+	VG_TRY(build_graph(graph));
+	return graph->nodes.count ? find_cycle(graph, cycle) : NULL;
+}
+
 static struct vg_error *check_item(struct vg_patch_build *build, struct vg_change *change,
 				   struct vg_item *item)
 {
-	struct graph graph = {.build = build, .function = item};
+	struct graph graph = {.build = build,
+			      .types = vg_pair_of(build, change->pair, item)->pre_types,
+			      .function = item};
 	const struct node *cycle;
 	const char *inlining;
 
-	VG_TRY(build_graph(&graph));
-	if (!graph.nodes.count)
-		return NULL;
-	VG_TRY(find_cycle(&graph, &cycle));
+	VG_TRY(find_endless(&graph, &cycle));
+	graph.asks_callees = true;
+	if (cycle)
+		VG_TRY(find_endless(&graph, &cycle));
 	if (!cycle)
 		return NULL;
 	VG_TRY(describe_inlining(&graph, cycle, &inlining));

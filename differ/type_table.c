@@ -294,6 +294,13 @@ static void add_variable(struct reader *reader, Dwarf_Die die)
 		add_declaration(reader, die, name, type);
 }
 
+static void add_noreturn(struct reader *reader, Dwarf_Die die, const char *name)
+{
+	if (vg_die_has(&reader->dies, die, DW_AT_noreturn) &&
+	    !vg_list_push(reader->arena, &reader->table->noreturns, name))
+		reader->out_of_memory = true;
+}
+
 static void add_function(struct reader *reader, Dwarf_Die die)
 {
 	struct vg_function_type function = {
@@ -302,7 +309,10 @@ static void add_function(struct reader *reader, Dwarf_Die die)
 		.line = (unsigned)vg_die_number(&reader->dies, die, DW_AT_decl_line),
 	};
 
-	if (!*function.name || vg_die_has(&reader->dies, die, DW_AT_declaration))
+	if (!*function.name)
+		return;
+	add_noreturn(reader, die, function.name);
+	if (vg_die_has(&reader->dies, die, DW_AT_declaration))
 		return;
 	add_declaration(reader, die, function.name, "");
 	function.signature = signature_text(reader, die, 0);
@@ -366,6 +376,14 @@ const struct vg_function_type *vg_type_table_function(const struct vg_type_table
 		if (!strcmp(table->functions.at[i].name, name))
 			return &table->functions.at[i];
 	return NULL;
+}
+
+bool vg_type_table_is_noreturn(const struct vg_type_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->noreturns.count; i++)
+		if (!strcmp(table->noreturns.at[i], name))
+			return true;
+	return false;
 }
 
 const struct vg_declaration *vg_type_table_declaration(const struct vg_type_table *table,

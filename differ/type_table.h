@@ -49,6 +49,7 @@ struct vg_type_table {
 	VG_LIST(struct vg_type) types;
 	VG_LIST(struct vg_function_type) functions;
 	VG_LIST(struct vg_declaration) declarations;
+	VG_LIST(const char *) noreturns; /* functions, defined or only declared (DWARF 5, 3.3.1) */
 };
 
 /* An object without DWARF gives an empty table. */
@@ -57,6 +58,9 @@ VG_MUST_CHECK struct vg_error *vg_type_table_read(struct vg_arena *arena, const 
 /* The entry of a function, or NULL. */
 const struct vg_function_type *vg_type_table_function(const struct vg_type_table *table,
 						      const char *name);
+
+/* Does the source say of the function that it does not return? */
+bool vg_type_table_is_noreturn(const struct vg_type_table *table, const char *name);
 
 /* The first of that name, or NULL. Statics of functions count, their automatic variables do not. */
 const struct vg_declaration *vg_type_table_declaration(const struct vg_type_table *table,
