@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "differ/dependencies.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -276,18 +277,25 @@ static struct vg_error *log_of(struct vg_dependencies *dependencies, const char 
 	return load_log(directory, &logs[dependencies->log_count++]);
 }
 
+static const struct vg_ninja_record *record_of(const struct vg_ninja_log *log,
+					       const struct vg_compile_command *command)
+{
+	if (!command->output || !vg_path_is_under(command->output, command->directory) ||
+	    strlen(command->output) <= strlen(command->directory))
+		return NULL;
+	return vg_ninja_log_find(log, command->output + strlen(command->directory) + 1);
+}
+
 static struct vg_error *ask_ninja(struct vg_dependencies *dependencies,
 				  const struct vg_compile_command *command,
 				  struct vg_words *spelled, enum vg_reach *reach)
 {
 	const struct vg_ninja_log *log = NULL;
-	const struct vg_ninja_record *record = NULL;
+	const struct vg_ninja_record *record;
 	struct verdict verdict = {.current = true};
 
 	VG_TRY(log_of(dependencies, command->directory, &log));
-	if (command->output && vg_path_is_under(command->output, command->directory) &&
-	    strlen(command->output) > strlen(command->directory))
-		record = vg_ninja_log_find(log, command->output + strlen(command->directory) + 1);
+	record = record_of(log, command);
 	if (!record)
 		return NULL;
 	verdict.recorded.tv_sec = record->mtime / 1000000000;
@@ -296,6 +304,17 @@ static struct vg_error *ask_ninja(struct vg_dependencies *dependencies,
 		VG_TRY(judge(dependencies, command, log->paths.items[record->inputs[i]], &verdict,
 			     spelled));
 	*reach = conclude(&verdict);
+	return NULL;
+}
+
+struct vg_error *vg_dependencies_never_made(struct vg_dependencies *dependencies,
+					    const struct vg_compile_command *command, bool *never)
+{
+	const struct vg_ninja_log *log;
+
+	VG_TRY(log_of(dependencies, command->directory, &log));
+	*never = log->sorted_count && command->output && !record_of(log, command) &&
+		 access(command->output, F_OK) && errno == ENOENT;
 	return NULL;
 }
 

@@ -6,7 +6,8 @@
  *   2. dependency information of the build, if it is current, knows.
  *   3. otherwise the compiler is asked (-M), for all that are left in parallel. This is skipped
  *      when only units are touched and no source text names one of them, as an #include of a .c
- *      file would. (A name put together from pieces by the preprocessor is not seen here.)
+ *      file would. (A name put together from pieces by the preprocessor is not seen here.) Nor is
+ *      one asked about that ninja never made in the directory in which it made the target.
  *
  * A unit that the compiler cannot preprocess is not part of a target built from this tree; it is
  * left out with a note.
@@ -32,6 +33,7 @@ struct search {
 	size_t pending_count;
 	size_t capacity; /* of plan->units */
 	size_t left_out; /* could not be preprocessed */
+	char *target;	 /* its real path, or NULL */
 };
 
 static bool is_same_unit(const struct vg_planned_unit *a, const struct vg_planned_unit *b)
@@ -133,6 +135,20 @@ static struct vg_error *add_unit(struct search *search, const struct vg_compile_
 	return error;
 }
 
+/* A directory of our own holds no more objects than were needed so far. */
+static struct vg_error *ask_later(struct search *search, const struct vg_compile_command *command)
+{
+	_cleanup_free_ char *made_in = realpath(command->directory, NULL);
+	bool never = false;
+
+	if (made_in && search->target && vg_path_is_under(search->target, made_in) &&
+	    !search->plan->request->own_build_directory)
+		VG_TRY(vg_dependencies_never_made(search->dependencies, command, &never));
+	if (!never)
+		search->pending[search->pending_count++] = command;
+	return NULL;
+}
+
 static struct vg_error *ask_one(struct search *search, const struct vg_compile_command *command)
 {
 	struct vg_unit_plan *plan = search->plan;
@@ -151,9 +167,7 @@ static struct vg_error *ask_one(struct search *search, const struct vg_compile_c
 	VG_TRY(vg_dependencies_ask(search->dependencies, command, &plan->spelled, &source, &reach));
 	if (reach == VG_REACH_YES)
 		return add_unit(search, command, "includes a touched file, says ", source ?: "");
-	if (reach == VG_REACH_UNKNOWN)
-		search->pending[search->pending_count++] = command;
-	return NULL;
+	return reach == VG_REACH_UNKNOWN ? ask_later(search, command) : NULL;
 }
 
 /* Text that may hold an #include. */
@@ -337,7 +351,7 @@ static struct vg_error *search_all(struct search *search)
 
 struct vg_error *vg_units_reach(struct vg_unit_plan *plan)
 {
-	struct search search = {.plan = plan};
+	struct search search = {.plan = plan, .target = realpath(plan->request->target, NULL)};
 	struct vg_error *error = vg_dependencies_new(&plan->tree, &search.dependencies);
 
 	search.pending = calloc(plan->commands.count + 1, sizeof(*search.pending));
@@ -347,5 +361,6 @@ struct vg_error *vg_units_reach(struct vg_unit_plan *plan)
 		error = search_all(&search);
 	vg_dependencies_free(search.dependencies);
 	free(search.pending);
+	free(search.target);
 	return error;
 }

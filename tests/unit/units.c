@@ -66,7 +66,7 @@ START_TEST(stale_dependency_files_are_not_believed)
 }
 END_TEST
 
-START_TEST(ninjas_log_is_read_without_ninja)
+static void make_with_ninja(const char *objects)
 {
 	vg_project_write("tree/build.ninja",
 			 "rule cc\n  command = gcc -O2 -g -Iinclude -MD -MF $out.d -c -o $out $in\n"
@@ -75,12 +75,41 @@ START_TEST(ninjas_log_is_read_without_ninja)
 			 "build obj/2.o: cc src/apart.c\n");
 	if (system("command -v ninja >/dev/null"))
 		vg_test_skip("ninja is not installed (Debian package ninja-build)");
-	vg_project_shell("ninja -C tree >/dev/null && test ! -e tree/obj/1.o.d");
+	vg_project_shell("ninja -C tree %s >/dev/null && test ! -e tree/obj/0.o.d", objects);
+}
+
+START_TEST(ninjas_log_is_read_without_ninja)
+{
+	make_with_ninja("");
 	vg_units_make_diff("sed -i 's/LIMIT 16/LIMIT 8/' include/dev.h");
 	vg_units_must_compile("fix.diff");
 	ck_assert_str_eq(vg_units_files(), "src/main.c src/other.c ");
 	ck_assert_ptr_nonnull(strstr(vg_tested.explained, "tree/.ninja_deps"));
 	ck_assert_ptr_null(strstr(vg_tested.explained, "asking the compiler"));
+}
+END_TEST
+
+/* CMake lists the units of test programs, which hardly anybody builds. */
+START_TEST(a_unit_that_ninja_never_made_beside_the_target_is_not_asked_about)
+{
+	make_with_ninja("obj/0.o");
+	vg_project_shell("rm -f tree/obj/1.o && gcc -shared -o tree/obj/lib.so tree/obj/0.o");
+	vg_units_make_diff("sed -i 's/LIMIT 16/LIMIT 8/' include/dev.h");
+	vg_tested.target = "tree/obj/lib.so";
+	vg_units_must_compile("fix.diff");
+	ck_assert_str_eq(vg_units_files(), "src/main.c ");
+	ck_assert_ptr_null(strstr(vg_tested.explained, "asking the compiler"));
+}
+END_TEST
+
+START_TEST(a_unit_that_ninja_never_made_is_asked_about_if_the_target_is_from_elsewhere)
+{
+	make_with_ninja("obj/0.o");
+	vg_project_shell("rm -f tree/obj/1.o && gcc -shared -o lib.so tree/obj/0.o");
+	vg_units_make_diff("sed -i 's/LIMIT 16/LIMIT 8/' include/dev.h");
+	vg_tested.target = "lib.so";
+	vg_units_must_compile("fix.diff");
+	ck_assert_str_eq(vg_units_files(), "src/main.c src/other.c ");
 }
 END_TEST
 
@@ -274,6 +303,9 @@ int main(void)
 	tcase_add_test(tcase, current_dependency_files_save_asking_the_compiler);
 	tcase_add_test(tcase, stale_dependency_files_are_not_believed);
 	tcase_add_test(tcase, ninjas_log_is_read_without_ninja);
+	tcase_add_test(tcase, a_unit_that_ninja_never_made_beside_the_target_is_not_asked_about);
+	tcase_add_test(tcase,
+		       a_unit_that_ninja_never_made_is_asked_about_if_the_target_is_from_elsewhere);
 	tcase_add_test(tcase, a_unit_that_includes_a_touched_unit_is_found);
 	tcase_add_test(tcase, a_name_in_a_comment_or_in_a_longer_name_is_no_include);
 	tcase_add_test(tcase, what_units_include_is_noted_down_in_a_build_directory_of_our_own);
