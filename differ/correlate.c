@@ -368,6 +368,28 @@ static void correlate_by_pointer(struct vg_object *pre)
 	} while (found);
 }
 
+static bool is_called_by_others(const struct vg_item *part)
+{
+	for (size_t i = 0; i < part->user_count; i++)
+		if (vg_item_is_function(part->users[i]) &&
+		    strcmp(part->users[i]->base, part->base) != 0)
+			return true;
+	return false;
+}
+
+/*
+ * The greater half of an inlined function (luaV_concat.part.0, which the interpreter's loop calls)
+ * is called as a function is. It is replaced for itself, or its change would replace all callers.
+ */
+static void mark_shared(struct vg_item *post)
+{
+	bool is_cut_off = post->twin && vg_item_is_function(post) && vg_item_is_part(post) &&
+			  !strstr(post->name, ".cold");
+
+	if (is_cut_off && is_called_by_others(post) && is_called_by_others(post->twin))
+		post->is_shared = post->twin->is_shared = true;
+}
+
 struct vg_error *vg_correlate(struct vg_decoder *decoder, struct vg_object *pre,
 			      struct vg_object *post)
 {
@@ -375,7 +397,9 @@ struct vg_error *vg_correlate(struct vg_decoder *decoder, struct vg_object *pre,
 	VG_TRY(correlate_by_base(decoder, pre, post));
 	correlate_by_pointer(pre);
 	/* Comparisons so far were made with part of the twins: forget what they found. */
-	for (size_t i = 0; i < post->item_count; i++)
+	for (size_t i = 0; i < post->item_count; i++) {
 		post->items[i]->comparison = VG_NOT_COMPARED;
+		mark_shared(post->items[i]);
+	}
 	return NULL;
 }

@@ -8,7 +8,7 @@
 bool vg_item_is_part(const struct vg_item *item)
 {
 	return vg_item_is_function(item) && item->name && vg_item_is_local(item) &&
-	       (strstr(item->name, ".cold") || strstr(item->name, ".part."));
+	       (strstr(item->name, ".cold") || (strstr(item->name, ".part.") && !item->is_shared));
 }
 
 static bool is_named_parent(const struct vg_item *function, const struct vg_item *part)

@@ -38,7 +38,10 @@ VG_MUST_CHECK struct vg_error *vg_same_data(struct vg_decoder *decoder, struct v
 VG_MUST_CHECK struct vg_error *vg_same_contents(struct vg_decoder *decoder, struct vg_item *pre,
 						struct vg_item *post, bool *same);
 
-/* .cold and .part pieces are no functions of their own: they count as code of their function. */
+/*
+ * .cold and .part pieces are no functions of their own: they count as code of their function. Not
+ * so a .part that other functions call.
+ */
 bool vg_item_is_part(const struct vg_item *item);
 /*
  * foo.cold and foo.part.0 belong to foo. Where foo was inlined everywhere and has no code of its

@@ -48,6 +48,7 @@ struct vg_item {
 
 	struct vg_item *twin; /* the same thing in the other object of the pair */
 	bool ambiguous;	      /* may have a twin, but which one cannot be told */
+	bool is_shared;	      /* cut off as .part, and other functions call it too */
 
 	struct vg_item **users; /* items that refer to this one, ascending */
 	size_t user_count, user_room;
