@@ -9,8 +9,8 @@ static struct vg_error *refuse(const struct vg_unit_plan *plan, const struct vg_
 {
 	return vg_error_new(VG_REFUSED,
 			    "%s: no entry of %s compiles this %sfile and no unit includes it; "
-			    "build the project once so that it has one, or leave it out of the "
-			    "diff",
+			    "build the project once so that it has one, make the diff of the file "
+			    "that the build puts it into, or leave it out of the diff",
 			    touched->path, plan->commands.path, touched->created ? "new " : "");
 }
 
