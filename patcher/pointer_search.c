@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "patcher/coroutine.h"
 #include "patcher/pages.h"
+#include "patcher/pieces.h"
 #include "patcher/written.h"
 
 #define WORD	     8
@@ -30,6 +31,7 @@ struct walk {
 	 * have none, and to read them would make the kernel map a page of zeros.
 	 */
 	bool has_neighbours;
+	struct vg_pieces pieces; /* that are to be looked at */
 };
 
 static bool is_in(const struct vg_pointer_range *range, uint64_t value)
@@ -242,39 +244,11 @@ static bool is_over(const struct vg_pointer_search *search)
 	return search->found || search->unfinished;
 }
 
-void vg_suspects_add(struct vg_suspects *suspects, uint64_t start, uint64_t end)
-{
-	struct vg_suspect *last = suspects->count ? &suspects->runs[suspects->count - 1] : NULL;
-
-	if (last && start <= last->end) {
-		last->end = end > last->end ? end : last->end;
-		return;
-	}
-	if (suspects->count == suspects->room) {
-		size_t room = 2 * suspects->room + 64;
-		struct vg_suspect *grown = reallocarray(suspects->runs, room, sizeof(*grown));
-
-		if (!grown) {
-			suspects->no_memory = true;
-			return;
-		}
-		suspects->runs = grown;
-		suspects->room = room;
-	}
-	suspects->runs[suspects->count++] = (struct vg_suspect){start, end};
-}
-
-void vg_suspects_clear(struct vg_suspects *suspects)
-{
-	free(suspects->runs);
-	*suspects = (struct vg_suspects){0};
-}
-
 /* The page on which a word begins is looked at again, with what follows it. */
-static void take_word(struct walk *walk, uint64_t word)
+static void take_word(struct walk *walk, const struct vg_map *map, uint64_t word)
 {
 	struct vg_pointer_search *search = walk->search;
-	bool counts = !walk->is_survey || !is_stack(search->maps, walk->map);
+	bool counts = !walk->is_survey || !is_stack(search->maps, map);
 
 	if (!search->found && counts)
 		search->found = word;
@@ -293,28 +267,48 @@ static void cannot_read(struct walk *walk, uint64_t start, uint64_t end)
 		vg_suspects_add(search->suspects, start / VG_PAGE * VG_PAGE, end);
 }
 
-/* At most PIECE_BYTES. The last word of a piece may end in the `beyond` bytes behind it. */
-static void look_at_piece(struct walk *walk, uint64_t start, uint64_t end, size_t beyond)
+/* The last word of a piece may end behind it. */
+static void look_at_piece(void *context, const struct vg_piece *piece)
 {
+	struct walk *walk = context;
 	struct vg_pointer_search *search = walk->search;
-	size_t want = end - start;
-	size_t got = vg_memory_read_some(search->memory, start, search->buffer, want + beyond);
+	uint64_t start = piece->start;
 
-	if (got < want)
-		cannot_read(walk, start + got, end);
-	search->bytes += got;
+	if (search->found && !walk->is_survey)
+		return;
+	if (piece->got < piece->bytes)
+		cannot_read(walk, start + piece->got, start + piece->bytes);
+	search->bytes += piece->got;
 	search->unfinished |= search->most && search->bytes > search->most;
-	for (size_t at = 0, next; at < got; at = next) {
-		size_t word = at + look_at_bytes(search, search->buffer + at, got - at);
+	for (size_t at = 0, next; at < piece->got; at = next) {
+		size_t word = at + look_at_bytes(search, piece->content + at, piece->got - at);
 
-		if (word >= want)
+		if (word >= piece->bytes)
 			return;
-		take_word(walk, start + word);
+		take_word(walk, piece->map, start + word);
 		if (!walk->is_survey)
 			return;
 		/* One word is enough for a page to be suspect. */
 		next = (start + word) / VG_PAGE * VG_PAGE + VG_PAGE - start;
 	}
+}
+
+static void look_at_pieces(struct walk *walk)
+{
+	vg_pieces_read(&walk->pieces, walk->search->memory, walk->search->buffer, look_at_piece,
+		       walk);
+}
+
+/* At most PIECE_BYTES. */
+static void add_piece(struct walk *walk, uint64_t start, uint64_t end, size_t beyond)
+{
+	const struct vg_piece piece = {
+		.start = start, .bytes = end - start, .beyond = beyond, .map = walk->map};
+
+	if (vg_pieces_add(&walk->pieces, &piece, VG_POINTER_SEARCH_BYTES))
+		return;
+	look_at_pieces(walk);
+	vg_pieces_add(&walk->pieces, &piece, VG_POINTER_SEARCH_BYTES);
 }
 
 static bool is_too_large(const struct vg_pointer_search *search, const struct vg_map *map)
@@ -325,6 +319,16 @@ static bool is_too_large(const struct vg_pointer_search *search, const struct vg
 static bool is_wanted(const struct vg_pointer_search *search, const struct vg_map *map)
 {
 	return can_hold_pointers(map) && !is_too_large(search, map);
+}
+
+/* Can a word go on here, at the end of a run? */
+static bool has_more(const struct walk *walk, uint64_t end)
+{
+	const struct vg_maps *maps = walk->search->maps;
+	const struct vg_map *next = walk->map + 1;
+
+	return walk->has_neighbours &&
+	       (end < walk->map->end || (next < maps->maps + maps->count && next->start == end));
 }
 
 /* The part of a run that lies in one mapping. */
@@ -340,9 +344,9 @@ static void look_at_part(struct walk *walk, uint64_t start, uint64_t end)
 		uint64_t left = end - start;
 
 		if (left > PIECE_BYTES)
-			look_at_piece(walk, start, start + PIECE_BYTES, STEP);
+			add_piece(walk, start, start + PIECE_BYTES, STEP);
 		else
-			look_at_piece(walk, start, end, walk->has_neighbours ? STEP : 0);
+			add_piece(walk, start, end, has_more(walk, end) ? STEP : 0);
 	}
 }
 
@@ -493,7 +497,7 @@ static struct walk begin(struct vg_pointer_search *search, bool is_survey)
 	search->found = search->unreadable = search->left_out = search->bytes = 0;
 	search->unfinished = false;
 	sum_up(search);
-	return (struct walk){search, is_survey, NULL, false};
+	return (struct walk){.search = search, .is_survey = is_survey};
 }
 
 static void run(struct vg_pointer_search *search, bool is_survey)
@@ -508,6 +512,7 @@ static void run(struct vg_pointer_search *search, bool is_survey)
 		look_at_runs(&walk, search->written);
 	if (is_survey || !is_over(search))
 		look_at_all(&walk);
+	look_at_pieces(&walk);
 }
 
 struct vg_error *vg_pointer_survey(struct vg_pointer_search *search)
@@ -515,39 +520,6 @@ struct vg_error *vg_pointer_survey(struct vg_pointer_search *search)
 	search->suspects->count = 0;
 	run(search, true);
 	return search->suspects->no_memory ? vg_error_no_memory() : NULL;
-}
-
-static int by_start(const void *left, const void *right)
-{
-	const struct vg_suspect *a = left, *b = right;
-
-	return (a->start > b->start) - (a->start < b->start);
-}
-
-static bool append(struct vg_suspects *all, const struct vg_suspects *more)
-{
-	struct vg_suspect *grown =
-		reallocarray(all->runs, all->count + more->count + 1, sizeof(*grown));
-
-	if (!grown)
-		return false;
-	all->runs = grown;
-	all->room = all->count + more->count + 1;
-	for (size_t i = 0; i < more->count; i++)
-		grown[all->count++] = more->runs[i];
-	return true;
-}
-
-/* Puts the runs in order; what overlaps becomes one. */
-static void put_in_order(struct vg_suspects *suspects)
-{
-	size_t count = suspects->count;
-
-	if (count)
-		qsort(suspects->runs, count, sizeof(*suspects->runs), by_start);
-	suspects->count = 0;
-	for (size_t i = 0; i < count; i++)
-		vg_suspects_add(suspects, suspects->runs[i].start, suspects->runs[i].end);
 }
 
 struct vg_error *vg_pointer_survey_again(struct vg_pointer_search *search,
@@ -559,9 +531,9 @@ struct vg_error *vg_pointer_survey_again(struct vg_pointer_search *search,
 
 	search->suspects = &found;
 	look_at_runs(&walk, again);
+	look_at_pieces(&walk);
 	search->suspects = all;
-	no_memory = again->no_memory || found.no_memory || !append(all, &found);
-	put_in_order(all);
+	no_memory = again->no_memory || found.no_memory || !vg_suspects_join(all, &found);
 	again->count = 0;
 	vg_suspects_clear(&found);
 	return no_memory ? vg_error_no_memory() : NULL;

@@ -31,23 +31,12 @@
 
 #include "common/process_maps.h"
 #include "patcher/memory.h"
+#include "patcher/suspects.h"
 
 /* Both ends count. */
 struct vg_pointer_range {
 	uint64_t first, last;
 };
-
-/* Runs of pages, ascending: what they hold is for the stop to judge. */
-struct vg_suspects {
-	struct vg_suspect {
-		uint64_t start, end;
-	} * runs;
-	size_t count, room;
-	bool no_memory;
-};
-/* Behind all that are there, or overlapping the last. */
-void vg_suspects_add(struct vg_suspects *suspects, uint64_t start, uint64_t end);
-void vg_suspects_clear(struct vg_suspects *suspects);
 
 /* For what is read: 64 pages, and half a word behind them. */
 #define VG_POINTER_SEARCH_BYTES (64 * 4096 + 4)
