@@ -35,8 +35,8 @@ struct vg_pieces {
 /* False: there is no room for one more in so many bytes of buffer. */
 bool vg_pieces_add(struct vg_pieces *pieces, const struct vg_piece *piece, size_t room);
 /*
- * Reads them into the buffer, and calls `look` for each in turn. What cannot be read together is
- * read one by one, each as far as that can be done; then the content of one is gone with the next.
+ * Reads them into the buffer, and calls `look` for each in turn, with what could be read of it. Its
+ * content is there until `look` returns.
  */
 void vg_pieces_read(struct vg_pieces *pieces, const struct vg_memory *memory, uint8_t *buffer,
 		    void (*look)(void *context, const struct vg_piece *piece), void *context);

@@ -40,18 +40,35 @@ static bool is_in(const struct vg_pointer_range *range, uint64_t value)
 }
 
 /* False: there is no room for one more. */
-static bool add_half(struct vg_pointer_summary *summary, uint32_t half)
+static bool add_half(struct vg_pointer_summary *summary, uint32_t upper, uint32_t first,
+		     uint32_t last)
 {
-	for (size_t i = 0; i < summary->half_count; i++)
-		if (summary->halves[i] == half)
-			return true;
-	if (summary->half_count == sizeof(summary->halves) / sizeof(summary->halves[0]))
+	struct vg_pointer_half *half = summary->halves, *end = half + summary->half_count;
+
+	while (half < end && half->upper != upper)
+		half++;
+	if (half == summary->halves + sizeof(summary->halves) / sizeof(summary->halves[0]))
 		return false;
-	summary->halves[summary->half_count++] = half;
+	if (half == end) {
+		*half = (struct vg_pointer_half){upper, first, last};
+		summary->half_count++;
+	}
+	half->first = first < half->first ? first : half->first;
+	half->last = last > half->last ? last : half->last;
 	return true;
 }
 
 /* A range is shorter than 4 GiB: its ends have all the upper halves that there are. */
+static bool add_range(struct vg_pointer_summary *summary, const struct vg_pointer_range *range)
+{
+	uint32_t low = (uint32_t)(range->first >> 32), high = (uint32_t)(range->last >> 32);
+	uint32_t first = (uint32_t)range->first, last = (uint32_t)range->last;
+
+	if (low == high)
+		return add_half(summary, low, first, last);
+	return add_half(summary, low, first, UINT32_MAX) && add_half(summary, high, 0, last);
+}
+
 static void sum_up(struct vg_pointer_search *search)
 {
 	struct vg_pointer_summary *summary = &search->summary;
@@ -64,8 +81,7 @@ static void sum_up(struct vg_pointer_search *search)
 
 		low = range->first < low ? range->first : low;
 		high = range->last > high ? range->last : high;
-		has_room = has_room && add_half(summary, (uint32_t)(range->first >> 32)) &&
-			   add_half(summary, (uint32_t)(range->last >> 32));
+		has_room = has_room && add_range(summary, range);
 	}
 	summary->low = low;
 	summary->span = high - low;
@@ -109,8 +125,9 @@ static size_t find_word(struct vg_pointer_search *search, const uint8_t *bytes, 
 }
 
 /*
- * Could a word that begins in this block be one? Upper halves decide nearly always; the loops are
- * such that the compiler makes vector instructions of them. `halves` has one more than the block.
+ * Could a word that begins in this block be one? Programs are full of pointers with the same upper
+ * half as the patch has, so both halves count. The loops are such that the compiler makes vector
+ * instructions of them. `halves` has one more than the block.
  */
 __attribute__((target_clones("avx2", "default"), optimize("O3"))) static bool
 is_block_interesting(const struct vg_pointer_search *search, const half_word *halves)
@@ -119,10 +136,12 @@ is_block_interesting(const struct vg_pointer_search *search, const half_word *ha
 	uint32_t mark = (uint32_t)(search->guard >> 47), any = !summary->half_count;
 
 	for (size_t r = 0; r < summary->half_count; r++) {
-		uint32_t half = summary->halves[r];
+		struct vg_pointer_half half = summary->halves[r];
+		uint32_t span = half.last - half.first;
 
-		for (size_t i = 1; i <= BLOCK / 4; i++)
-			any |= (uint32_t)(halves[i] == half);
+		for (size_t i = 0; i < BLOCK / 4; i++)
+			any |= (uint32_t)(halves[i + 1] == half.upper) &
+			       (uint32_t)(halves[i] - half.first <= span);
 	}
 	if (!search->has_guard)
 		return any;

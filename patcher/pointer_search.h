@@ -71,9 +71,12 @@ struct vg_pointer_search {
 
 	struct vg_pointer_summary {
 		uint64_t low, span; /* all ranges lie between the two */
-		uint32_t halves[8]; /* the upper ones of all addresses in the ranges */
-		size_t half_count;  /* 0 = too many */
-	} summary;		    /* of the ranges; the search's own */
+		/* All ranges, by the upper halves of their addresses: lower halves from, to. */
+		struct vg_pointer_half {
+			uint32_t upper, first, last;
+		} halves[8];
+		size_t half_count; /* 0 = too many */
+	} summary;		   /* of the ranges; the search's own */
 };
 
 /*
