@@ -97,7 +97,7 @@ struct vgraft_verdict {
 #define VGRAFT_POST_REVERT(function) VGRAFT_HOOK(post_revert, function, run());
 
 #ifndef VGRAFT_SHADOW_COUNT
-#define VGRAFT_SHADOW_COUNT 1024 /* a power of 2 */
+#define VGRAFT_SHADOW_COUNT 1024
 #endif
 #ifndef VGRAFT_SHADOW_BYTES
 #define VGRAFT_SHADOW_BYTES 64
