@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "patcher/coroutine.h"
 #include "patcher/pages.h"
 #include "patcher/written.h"
 
@@ -380,6 +381,12 @@ static void look_at_map(struct walk *walk, const struct vg_map *map)
 			      walk);
 }
 
+/* Its written pages were looked at as those of a list. */
+static bool is_listed(const struct vg_pointer_search *search, const struct vg_map *map)
+{
+	return search->written && coroutine_is_searched(map);
+}
+
 /* How many mappings from this one on can be asked about together, with guards between them. */
 static size_t length_of_stretch(const struct vg_pointer_search *search, size_t first)
 {
@@ -388,8 +395,8 @@ static size_t length_of_stretch(const struct vg_pointer_search *search, size_t f
 
 	for (size_t i = first; i < maps->count; i++) {
 		const struct vg_map *map = &maps->maps[i];
-		bool is_wanted_whole =
-			!map->shared && is_wanted(search, map) && !is_stack(maps, map);
+		bool is_wanted_whole = !map->shared && is_wanted(search, map) &&
+				       !is_stack(maps, map) && !is_listed(search, map);
 
 		if (is_wanted_whole)
 			end = i + 1;
@@ -439,6 +446,8 @@ static size_t look_at_written(struct walk *walk, size_t first)
 	const struct vg_map *map = &search->maps->maps[first];
 	size_t count;
 
+	if (is_listed(search, map))
+		return 1;
 	if (!search->only_written || map->shared || !is_wanted(search, map))
 		return 0;
 	if (is_stack(search->maps, map))
@@ -447,7 +456,7 @@ static size_t look_at_written(struct walk *walk, size_t first)
 	return look_at_stretch(walk, first, count) ? count : 0;
 }
 
-static void look_at_suspects(struct walk *walk, const struct vg_suspects *suspects)
+static void look_at_runs(struct walk *walk, const struct vg_suspects *suspects)
 {
 	walk->map = walk->search->maps->maps;
 	walk->has_neighbours = true;
@@ -494,7 +503,9 @@ static void run(struct vg_pointer_search *search, bool is_survey)
 	if (search->stack_pointer_count)
 		qsort(search->stack_pointers, search->stack_pointer_count, WORD, by_value);
 	if (!is_survey)
-		look_at_suspects(&walk, search->suspects);
+		look_at_runs(&walk, search->suspects);
+	if (!is_survey && !is_over(search))
+		look_at_runs(&walk, search->written);
 	if (is_survey || !is_over(search))
 		look_at_all(&walk);
 }
@@ -547,7 +558,7 @@ struct vg_error *vg_pointer_survey_again(struct vg_pointer_search *search,
 	bool no_memory;
 
 	search->suspects = &found;
-	look_at_suspects(&walk, again);
+	look_at_runs(&walk, again);
 	search->suspects = all;
 	no_memory = again->no_memory || found.no_memory || !append(all, &found);
 	put_in_order(all);

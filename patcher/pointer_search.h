@@ -65,6 +65,8 @@ struct vg_pointer_search {
 	struct vg_suspects *suspects;
 	/* Besides suspects only pages that were written since the survey (written.h). */
 	bool only_written;
+	/* Of all mappings that coroutine_is_searched() names, or NULL: the kernel is asked. */
+	const struct vg_suspects *written;
 	uint64_t most; /* bytes to read, 0 = whatever it takes */
 	/* Target stopped: of all threads and suspended coroutines; gets sorted. */
 	uint64_t *stack_pointers;
