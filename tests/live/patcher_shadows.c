@@ -209,6 +209,30 @@ START_TEST(an_address_that_a_post_apply_hook_renews_does_not_keep_the_old_memory
 }
 END_TEST
 
+START_TEST(hooks_files_of_several_fixes_share_the_table_of_a_file_of_its_own)
+{
+	_cleanup_process_ struct vg_process *process = vg_hook_case_start();
+	_cleanup_free_ char *text = NULL;
+
+	vg_project_write("hooks/one.c", VG_HOOK_CASE_INCLUDE "VGRAFT_SHADOW_NEEDS(4);\n" POST_APPLY(
+						"int *value = vgraft_shadow_attach(items, 2, 4); "
+						"*value = 30;"));
+	vg_project_write("hooks/two.c",
+			 VG_HOOK_CASE_INCLUDE "VGRAFT_SHADOW_NEEDS(32);\n" POST_APPLY(
+				 "size_t at = 0; "
+				 "for (int *value; (value = vgraft_shadow_next(2, &at, NULL));) "
+				 "limit += *value;"));
+	vg_project_write("hooks/table.c", TABLE(8, 32));
+	ck_assert_int_eq(vg_hook_case_build("fix",
+					    "--hooks hooks/one.c --hooks hooks/two.c "
+					    "--hooks hooks/table.c",
+					    &text),
+			 0);
+	vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "");
+	vg_hook_case_expect(process, "0\n", "price 141\n");
+}
+END_TEST
+
 static const struct {
 	const char *hooks, *others, *says;
 } mistakes[] = {
@@ -279,6 +303,7 @@ int main(void)
 	tcase_add_test(tcase, variables_of_several_patches_come_together_in_one_table);
 	tcase_add_loop_test(
 		tcase, an_address_that_a_post_apply_hook_renews_does_not_keep_the_old_memory, 0, 2);
+	tcase_add_test(tcase, hooks_files_of_several_fixes_share_the_table_of_a_file_of_its_own);
 	tcase_add_loop_test(tcase, a_table_that_is_not_one_or_too_small_is_refused_when_it_is_built,
 			    0, COUNT(mistakes));
 	tcase_add_test(tcase, a_tool_killed_while_it_replaces_loses_no_variable);
