@@ -289,9 +289,9 @@ static void note_shadows(struct vg_session *session, const struct vg_shadows *sh
 	if (!shadows->live)
 		return;
 	vg_result_note(session->result,
-		       shadows->drops ? "%zu shadow variables of replaced patches were dropped"
-				      : "%zu shadow variables of replaced patches live on in %s",
-		       shadows->live, shadows->to.patch);
+		       shadows->drops ? "shadow variables of replaced patches dropped: %zu"
+				      : "shadow variables carried over from replaced patches: %zu",
+		       shadows->live);
 }
 
 /* Steps 3 to 6. *taken: the target mapped something where the area was to go. */

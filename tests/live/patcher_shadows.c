@@ -21,6 +21,9 @@
 #define ATTACHES(item, id, bytes)                                                                  \
 	POST_APPLY("vgraft_shadow_attach(&items[" #item "], " #id ", " #bytes ");")
 
+/* The note that tells of it. */
+#define CARRIED(count) "\"shadow variables carried over from replaced patches: " count "\""
+
 /* The fix, applied; items 0 and 1 were sold, twice and once. */
 static struct vg_process *start(const char *hooks)
 {
@@ -54,8 +57,7 @@ START_TEST(a_replacing_patch_gets_the_variables_whatever_the_size_of_its_table)
 	_cleanup_process_ struct vg_process *process = start(tables[_i][0]);
 
 	vg_hook_case_must_build("all", tables[_i][1], "--replace");
-	vg_hook_case_run(process, "apply all.vgp", "\"applied\"",
-			 "2 shadow variables of replaced patches live on in all");
+	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", CARRIED("2"));
 	expect_goes_on(process);
 	vg_hook_case_run(process, "revert all", "\"reverted\"", "");
 	vg_hook_case_expect(process, "0\n", "price 11\n");
@@ -83,7 +85,7 @@ START_TEST(a_full_table_is_carried_over_and_freed_variables_are_not)
 	_cleanup_process_ struct vg_process *process = start(fills);
 
 	vg_hook_case_must_build("all", looks, "--replace");
-	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", "414 shadow variables");
+	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", CARRIED("414"));
 	vg_hook_case_expect(process, "?\n", "limit 412 faults 0");
 }
 END_TEST
@@ -102,7 +104,7 @@ START_TEST(pre_apply_hooks_find_the_variables_and_a_veto_leaves_the_old_patch_it
 	vg_hook_case_run(process, "apply all.vgp", "\"refused\"", "vetoed (3)");
 	expect_goes_on(process);
 	vg_hook_case_expect(process, "=0\n", "price 401\n");
-	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", "3 shadow variables");
+	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", CARRIED("3"));
 	vg_hook_case_expect(process, "0\n", "price 5101\n");
 }
 END_TEST
@@ -145,7 +147,7 @@ START_TEST(a_patch_without_room_for_the_variables_is_refused_or_drops_them_if_th
 	expect_goes_on(process);
 	build_all(refused[_i].all, "--replace --allow shadow");
 	vg_hook_case_run(process, "apply all.vgp", "\"applied\"",
-			 "shadow variables of replaced patches were dropped");
+			 "shadow variables of replaced patches dropped: ");
 	vg_hook_case_expect(process, "0\n", refused[_i].all ? "price 111\n" : "price 1011\n");
 }
 END_TEST
@@ -172,7 +174,7 @@ START_TEST(two_replaced_patches_with_the_same_variable_are_ambiguous)
 	vg_hook_case_run(process, "apply all.vgp", "\"rule\":\"shadow\"",
 			 "patches fix and two both have the shadow variable 1 of the object");
 	vg_hook_case_run(process, "revert two", "\"reverted\"", "");
-	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", "2 shadow variables");
+	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", CARRIED("2"));
 	expect_goes_on(process);
 }
 END_TEST
@@ -187,7 +189,7 @@ START_TEST(variables_of_several_patches_come_together_in_one_table)
 		TABLE(128, 64) POST_APPLY("limit = vgraft_shadow_get(&items[3], 2) ? 20 : 30;"),
 		"--replace");
 	vg_hook_case_run(process, "apply two.vgp", "\"applied\"", "");
-	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", "3 shadow variables");
+	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", CARRIED("3"));
 	vg_hook_case_expect(process, "0\n", "price 321\n");
 }
 END_TEST
@@ -197,9 +199,8 @@ END_TEST
 
 START_TEST(an_address_that_a_post_apply_hook_renews_does_not_keep_the_old_memory)
 {
-	static const char *const notes[] = {"\"1 shadow variables of replaced patches live on in "
-					    "all\"]",
-					    "fix"};
+	static const char *const notes[] = {CARRIED("1") "]",
+					    "the memory of patch fix, which is out, stays"};
 	_cleanup_process_ struct vg_process *process = vg_hook_case_start();
 
 	vg_hook_case_must_build("fix", KEEPS(5), "");
