@@ -71,6 +71,7 @@ OF_PATCHER := $(patsubst %.c,$(B)/%,$(shell grep -lE '"patcher/|vgraft/patcher\.
 $(UNIT) $(LIVE) $(BENCH) $(QEMU): $(B)/%: $(B)/%.o $(B)/tests/lib.a $(B)/common.a
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/tests/lib.a $(filter %/differ.a %/patcher.a,$^) \
 		$(B)/common.a $(TOOL_LIBS) $(CHECK_LIBS)
+$(QEMU): CHECK_LIBS += -lz
 $(OF_DIFFER): $(B)/differ.a
 $(OF_PATCHER): $(B)/patcher.a
 
@@ -81,7 +82,7 @@ include $(wildcard tests/*/*.mk)
 # ---- the door: every target below may be given on a machine with nothing but git and make
 
 BUILD_DEPS := gcc libc6-dev make binutils libelf-dev libdwarf-dev libcapstone-dev libjansson-dev libsodium-dev
-TEST_DEPS  := g++ check libsubunit-dev clang-14 clang lld libclang-rt-14-dev bear ninja-build strace gdb zstd cpio openssl \
+TEST_DEPS  := g++ zlib1g-dev check libsubunit-dev clang-14 clang lld libclang-rt-14-dev bear ninja-build strace gdb zstd cpio openssl \
               xz-utils e2fsprogs busybox-static util-linux procps libseccomp-dev git patch man-db acpica-tools
 LINT_DEPS  := clang-format clang-tidy cppcheck shellcheck
 # Debian's QEMU is unpacked, not installed; these are the libraries that it and qemu-img load, and what makes its source ready.

@@ -172,6 +172,19 @@ static json_t *json_hooks(const struct vg_patch *patch)
 	return array;
 }
 
+/* null: it has none */
+static json_t *json_shadows(const struct vg_patch *patch)
+{
+	json_t *object;
+
+	if (!patch->shadow_count)
+		return json_null();
+	object = json_object();
+	json_object_set_new(object, "count", json_integer(patch->shadows->count));
+	json_object_set_new(object, "size", json_integer(patch->shadows->bytes));
+	return object;
+}
+
 static json_t *json_depends(const struct vg_patch *patch)
 {
 	json_t *array = json_array();
@@ -202,6 +215,7 @@ static json_t *json_patch(const struct vg_patch *patch)
 	json_object_set_new(object, "functions", vg_json_functions(patch));
 	json_object_set_new(object, "variables", json_variables(patch));
 	json_object_set_new(object, "hooks", json_hooks(patch));
+	json_object_set_new(object, "shadows", json_shadows(patch));
 	json_object_set_new(object, "references", json_references(patch));
 	json_object_set_new(object, "imports", json_imports(patch));
 	return object;
@@ -284,7 +298,10 @@ static void print_patch(const struct vg_patch *patch)
 	for (size_t i = 0; i < patch->depend_count; i++)
 		printf("depends on %s\n", vg_patch_string(patch, patch->depends[i]));
 	if (patch->header->flags & VGP_REPLACE)
-		printf("replaces all other patches\n");
+		printf("replaces all other patches%s\n",
+		       patch->header->flags & VGP_DROPS_SHADOWS
+			       ? ", and drops their shadow variables"
+			       : "");
 	printf("functions:\n");
 	print_functions(patch);
 	for (size_t i = 0; i < patch->variable_count; i++)
@@ -294,6 +311,9 @@ static void print_patch(const struct vg_patch *patch)
 		printf("  hook     %s, %s, %u bytes\n",
 		       vg_patch_string(patch, patch->hooks[i].name), when_word(&patch->hooks[i]),
 		       patch->hooks[i].bytes);
+	if (patch->shadow_count)
+		printf("  shadow variables: room for %u of %u bytes\n", patch->shadows->count,
+		       patch->shadows->bytes);
 	print_references(patch);
 }
 

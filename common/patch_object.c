@@ -59,7 +59,7 @@ static struct vg_error *check_header(const struct vgp_header *header, const char
 	if (header->machine != EM_X86_64)
 		return vg_error_new(VG_REFUSED, "%s is for ELF machine %u, not for x86-64", origin,
 				    header->machine);
-	if (header->flags & ~(VGP_REPLACE | VGP_LOW_2G) || header->reserved)
+	if (header->flags & ~(VGP_REPLACE | VGP_LOW_2G | VGP_DROPS_SHADOWS) || header->reserved)
 		return damaged(origin, "its header has unknown flags");
 	if (header->section_count > VGP_SECTION_TYPES)
 		return damaged(origin, "it has too many sections");
@@ -95,6 +95,7 @@ static void take_section(struct vg_patch *patch, const struct vgp_section *secti
 		TAKE(VGP_VARIABLES, variables, variable_count);
 		TAKE(VGP_UNWIND, unwinds, unwind_count);
 		TAKE(VGP_HOOKS, hooks, hook_count);
+		TAKE(VGP_SHADOWS, shadows, shadow_count);
 #undef TAKE
 	}
 }
@@ -289,6 +290,18 @@ static bool is_hook_valid(const struct vg_patch *patch, const struct vgp_hook *h
 	       is_inside(&patch->segments[hook->segment], hook->offset, hook->bytes);
 }
 
+/* With these limits nothing overflows 64 bits. */
+static bool is_shadow_table_valid(const struct vg_patch *patch,
+				  const struct vgp_shadow_table *table)
+{
+	return table->layout == VGP_SHADOW_LAYOUT && table->segment < patch->segment_count &&
+	       patch->segments[table->segment].kind == VGP_DATA && table->offset % 16 == 0 &&
+	       table->count && table->bytes && table->bytes % 16 == 0 && !table->reserved &&
+	       table->count <= VGP_MAX_BYTES && table->bytes <= VGP_MAX_BYTES &&
+	       is_inside(&patch->segments[table->segment], table->offset,
+			 vgp_shadow_values(table->count) + (uint64_t)table->count * table->bytes);
+}
+
 static struct vg_error *check_records(const struct vg_patch *patch, const char *origin)
 {
 	if (!are_strings_valid(patch))
@@ -310,7 +323,10 @@ static struct vg_error *check_records(const struct vg_patch *patch, const char *
 	CHECK(variables, variable_count, is_variable_valid);
 	CHECK(unwinds, unwind_count, is_unwind_valid);
 	CHECK(hooks, hook_count, is_hook_valid);
+	CHECK(shadows, shadow_count, is_shadow_table_valid);
 #undef CHECK
+	if (patch->shadow_count > 1)
+		return damaged(origin, "it has more than one table of shadow variables");
 	return NULL;
 }
 

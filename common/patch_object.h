@@ -44,6 +44,8 @@ struct vg_patch {
 	size_t unwind_count;
 	const struct vgp_hook *hooks;
 	size_t hook_count;
+	const struct vgp_shadow_table *shadows;
+	size_t shadow_count; /* 0: the patch has no shadow variables; or 1 */
 };
 
 /*

@@ -19,6 +19,7 @@ size_t vg_patch_record_bytes(uint32_t type)
 		[VGP_VARIABLES] = sizeof(struct vgp_variable),
 		[VGP_UNWIND] = sizeof(struct vgp_unwind),
 		[VGP_HOOKS] = sizeof(struct vgp_hook),
+		[VGP_SHADOWS] = sizeof(struct vgp_shadow_table),
 	};
 
 	return type < VGP_SECTION_TYPES ? bytes[type] : 0;

@@ -9,7 +9,7 @@
 
 #include <vgraft/patch.h>
 
-#define VGP_SECTION_TYPES (VGP_HOOKS + 1)
+#define VGP_SECTION_TYPES (VGP_SHADOWS + 1)
 
 /* Size of one record of a section; 1 for raw bytes, 0 for a type that does not exist. */
 size_t vg_patch_record_bytes(uint32_t type);

@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "common/process_maps_query.h"
 #include "common/text_file.h"
 
 #define DELETED " (deleted)"
@@ -206,6 +207,19 @@ struct vg_error *vg_maps_file_read(struct vg_maps_file *file)
 	file->text = file->spare;
 	file->spare = text;
 	return NULL;
+}
+
+bool vg_maps_file_is_unchanged(struct vg_maps_file *file)
+{
+	struct vg_error *error;
+	bool same;
+
+	if (vg_maps_query(file->fd, &file->maps, &same))
+		return same;
+	error = read_spare(file);
+	same = !error && strcmp(file->spare, file->text) == 0;
+	vg_error_free(error);
+	return same;
 }
 
 void vg_maps_file_close(struct vg_maps_file *file)

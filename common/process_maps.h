@@ -48,6 +48,11 @@ struct vg_maps_file {
 VG_MUST_CHECK struct vg_error *vg_maps_file_open(pid_t pid, struct vg_maps_file *file);
 /* Reads; parses only if something has changed. Then `maps` is true again. */
 VG_MUST_CHECK struct vg_error *vg_maps_file_read(struct vg_maps_file *file);
+/*
+ * Is `maps` still true, but for names of anonymous memory? False also if nobody can tell. Leaves
+ * `maps` alone: another thread may use it meanwhile.
+ */
+bool vg_maps_file_is_unchanged(struct vg_maps_file *file);
 void vg_maps_file_close(struct vg_maps_file *file);
 const struct vg_map *vg_maps_find(const struct vg_maps *maps, uint64_t address); /* or NULL */
 bool vg_map_is_anonymous(const struct vg_map *map); /* private memory behind no file, not special */

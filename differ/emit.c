@@ -291,6 +291,26 @@ static void emit_hooks(struct emission *e)
 	}
 }
 
+static void emit_shadows(struct emission *e)
+{
+	struct vgp_shadow_table table;
+
+	if (!e->build->shadows)
+		return;
+	vg_shadows_record(e->build, &table);
+	vg_patch_writer_add(e->writer, VGP_SHADOWS, &table, 1);
+}
+
+static uint16_t header_flags(const struct vg_patch_build *build)
+{
+	uint16_t flags = build->flags;
+
+	if (!build->request->replace)
+		return flags;
+	flags |= VGP_REPLACE;
+	return vg_is_allowed(build, VG_RULE_SHADOW) ? flags | VGP_DROPS_SHADOWS : flags;
+}
+
 static bool report_part(struct vg_built_function *function, const char *name)
 {
 	char **parts = realloc(function->parts, (function->part_count + 1) * sizeof(*parts));
@@ -353,7 +373,7 @@ struct vg_error *vg_emit(struct vg_patch_build *build, const struct vg_image *im
 	emit_relocs(&e);
 	emit_variables(&e);
 	emit_hooks(&e);
-	VG_TRY(vg_patch_writer_finish(
-		writer, build->flags | (build->request->replace ? VGP_REPLACE : 0), bytes, count));
+	emit_shadows(&e);
+	VG_TRY(vg_patch_writer_finish(writer, header_flags(build), bytes, count));
 	return report_functions(&e);
 }

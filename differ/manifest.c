@@ -78,10 +78,15 @@ static struct vg_error *take_depends(struct reader *reader, const char *value, s
 	return push(reader, &reader->manifest->depends, value);
 }
 
+/* A patch of several fixes takes what lies beside their manifests. */
 static struct vg_error *path_beside(struct reader *reader, const char *value, const char **path)
 {
-	VG_TRY(check(reader, vg_manifest_is_path(value), value,
-		     "path of a file beside the manifest"));
+	const char *below = value;
+
+	while (!strncmp(below, "../", 3))
+		below += 3;
+	VG_TRY(check(reader, vg_manifest_is_path(below), value,
+		     "path of a file, seen from the manifest"));
 	*path = vg_arena_printf(reader->arena, "%s/%s", reader->folder ?: ".", value);
 	return *path ? NULL : vg_error_no_memory();
 }

@@ -103,6 +103,7 @@ static struct vg_error *make_pieces(struct vg_patch_build *build)
 		VG_TRY(vg_piece_of(build, change->pair, change->post, 0, &change->piece));
 	}
 	VG_TRY(vg_hooks_take(build));
+	VG_TRY(vg_shadows_take(build));
 	VG_TRY(vg_pieces_complete(build));
 	VG_TRY(vg_safety_check_records(build));
 	VG_TRY(vg_hooks_check(build));

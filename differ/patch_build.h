@@ -18,6 +18,7 @@
 #define DIFFER_PATCH_BUILD_H
 
 #include <vgraft/differ.h>
+#include <vgraft/hooks.h>
 #include <vgraft/patch.h>
 #include <vgraft/rules.h>
 
@@ -135,7 +136,9 @@ struct vg_patch_build {
 	VG_LIST(struct vg_piece *) queue; /* pieces whose fixes are still to be made */
 	VG_LIST(struct vg_import) imports;
 	VG_LIST(struct vg_item *) hooks; /* functions that the patcher calls */
-	uint16_t flags;			 /* enum vgp_header_flags */
+	struct vg_item *shadows;	 /* the table of shadow variables, or NULL */
+	struct vgraft_shadow_table shadow_table;
+	uint16_t flags; /* enum vgp_header_flags */
 };
 
 /* explain.c */
@@ -235,6 +238,9 @@ VG_MUST_CHECK struct vg_error *vg_stub_for(struct vg_patch_build *build, struct 
 /* hook.c: finds the hooks and makes their pieces; looks at what they call, once all is resolved. */
 VG_MUST_CHECK struct vg_error *vg_hooks_take(struct vg_patch_build *build);
 VG_MUST_CHECK struct vg_error *vg_hooks_check(struct vg_patch_build *build);
+/* hook_variables.c: finds the table of shadow variables, and makes its piece. */
+VG_MUST_CHECK struct vg_error *vg_shadows_take(struct vg_patch_build *build);
+void vg_shadows_record(const struct vg_patch_build *build, struct vgp_shadow_table *record);
 void vg_hook_record(const struct vg_item *item, struct vgp_hook *hook, const char **name);
 
 /* entry.c */

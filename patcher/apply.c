@@ -7,8 +7,9 @@
  *  3. Plan: the areas, complete, in the tool's memory.
  *  4. Map them in the target (one thread held), header first: journal MAPPED.
  *  5. Write the content, read it back: journal READY. Entries' pages made private.
- *  6. The stop: all threads safe, then pre-apply hooks (journal PRE_APPLY; a veto ends it), then
- *     switch on (switch.h): ARMING, switch word, then post-apply hooks (POST_APPLY), APPLIED.
+ *  6. The stop: all threads safe, then the shadow variables of patches that are replaced
+ *     (shadows.h) and pre-apply hooks (journal PRE_APPLY; a veto ends it), then switch on
+ *     (switch.h): ARMING, switch word, then post-apply hooks (POST_APPLY), APPLIED.
  *  7. If there was no safe point, or anything went wrong: unmap what 4 mapped.
  *  8. A patch that replaces all others (replace.h): give their memory back.
  *
@@ -31,6 +32,7 @@
 #include "patcher/replace.h"
 #include "patcher/result.h"
 #include "patcher/retire.h"
+#include "patcher/shadows.h"
 #include "patcher/switch.h"
 
 #define MAP_TRIES 5
@@ -143,8 +145,26 @@ struct commit {
 	const struct vg_areas *areas;
 	const struct vg_plan *plan;
 	struct vg_hooks hooks;
+	struct vg_shadows shadows;
 	struct vg_leaving *leaving; /* the patches that it replaces */
 };
+
+static void clear_commit(struct commit *commit)
+{
+	vg_shadows_clear(&commit->shadows);
+}
+
+/* Before anything is touched. */
+static struct vg_error *prepare_commit(struct vg_session *session, const struct vg_plan *plan,
+				       struct vg_leaving *leaving, struct commit *commit)
+{
+	*commit = (struct commit){.memory = &session->target.memory,
+				  .areas = &session->areas,
+				  .plan = plan,
+				  .leaving = leaving};
+	return vg_shadows_look(commit->memory, commit->areas, plan->patch, plan->segments,
+			       &commit->shadows);
+}
 
 /*
  * After a veto the patch is out: a hook may have stored where something of it lies. That is said
@@ -178,6 +198,7 @@ static struct vg_error *run_hooks_and_switch(struct commit *commit)
 
 	if (patch->hook_count)
 		VG_TRY(vg_hooks_can_run(&commit->hooks));
+	VG_TRY(vg_shadows_carry(&commit->shadows));
 	VG_TRY(run_pre_hooks(commit));
 	VG_TRY(vg_switch_on(commit->memory, commit->plan, commit->areas,
 			    has_post ? VGA_POST_APPLY : VGA_APPLIED));
@@ -193,7 +214,7 @@ static struct vg_error *switch_on(void *context)
 	struct commit *commit = context;
 
 	VG_TRY(run_hooks_and_switch(commit));
-	vg_leaving_decide(commit->leaving, commit->hooks.stop.threads);
+	vg_leaving_decide(commit->leaving, &commit->hooks.stop);
 	return NULL;
 }
 
@@ -218,25 +239,22 @@ static struct vg_error *list_replaced(struct vg_session *session, const struct v
 	return NULL;
 }
 
-/* Step 6; `commit` is switch_on or do_nothing. */
-static struct vg_error *stop(struct vg_session *session, const struct vg_plan *plan,
-			     struct vg_error *(*work)(void *context), struct vg_leaving *leaving,
-			     bool once)
+/* Step 6; `work` is switch_on or do_nothing. */
+static struct vg_error *stop(struct vg_session *session, struct commit *commit,
+			     struct vg_error *(*work)(void *context), bool once)
 {
 	_cleanup_(vg_replace_check_clear) struct vg_replace_check check = {0};
-	struct commit commit = {.memory = &session->target.memory,
-				.areas = &session->areas,
-				.plan = plan,
-				.leaving = leaving};
-	struct vg_stop_request request = {.leaving = leaving, .commit = work, .context = &commit};
+	const struct vg_plan *plan = commit->plan;
+	struct vg_stop_request request = {
+		.leaving = commit->leaving, .commit = work, .context = commit};
 
 	VG_TRY(vg_ranges_apply(plan->patch, plan->biases, &session->target.memory, &session->areas,
 			       &check.ranges));
 	VG_TRY(vg_replace_check_entries(&check, plan->entries, plan->entry_count));
 	if (vg_patch_replaces(plan->patch))
 		VG_TRY(vg_replace_prepare(&session->areas, &check));
-	VG_TRY(vg_hooks_prepare(session, plan->patch, plan->segments, &commit.hooks));
-	request.hooks = &commit.hooks.stop;
+	VG_TRY(vg_hooks_prepare(session, plan->patch, plan->segments, &commit->hooks));
+	request.hooks = &commit->hooks.stop;
 	request.ranges = check.ranges.ranges;
 	request.range_count = check.ranges.count;
 	vg_replace_check_request(&check, &request);
@@ -266,22 +284,36 @@ static void clean_up(struct vg_session *session)
 	vg_error_free(error);
 }
 
+static void note_shadows(struct vg_session *session, const struct vg_shadows *shadows)
+{
+	if (!shadows->live)
+		return;
+	vg_result_note(session->result,
+		       shadows->drops ? "shadow variables of replaced patches dropped: %zu"
+				      : "shadow variables carried over from replaced patches: %zu",
+		       shadows->live);
+}
+
 /* Steps 3 to 6. *taken: the target mapped something where the area was to go. */
 static struct vg_error *apply_once(struct vg_session *session, const struct vg_patch *patch,
 				   struct vg_leaving *leaving, bool *taken)
 {
 	_cleanup_(vg_plan_clear) struct vg_plan plan = {0};
+	_cleanup_(clear_commit) struct commit commit = {0};
 
 	VG_TRY(vg_plan_make(session, patch, &plan));
 	if (!session->result->hide_count)
 		VG_TRY(check_hidden(session, &plan));
+	VG_TRY(prepare_commit(session, &plan, leaving, &commit));
 	VG_TRY(vg_install_map(session, &plan, taken));
 	if (*taken)
 		return NULL;
 	VG_TRY(vg_install_fill(session, &plan));
 	session->journal = plan.areas[VG_PRIMARY_MODULE].address;
 	VG_TRY(list_replaced(session, patch, leaving));
-	return stop(session, &plan, switch_on, leaving, false);
+	VG_TRY(stop(session, &commit, switch_on, false));
+	note_shadows(session, &commit.shadows);
+	return NULL;
 }
 
 static struct vg_error *apply_patch(struct vg_session *session, const struct vg_patch *patch,
@@ -372,6 +404,7 @@ static struct vg_error *check(struct vg_session *session, const struct vg_patch 
 			      const struct vg_patch_options *options, struct vg_result *result)
 {
 	_cleanup_(vg_plan_clear) struct vg_plan plan = {0};
+	_cleanup_(clear_commit) struct commit commit = {0};
 	struct vg_leaving none = VG_LEAVING_NONE;
 	bool already;
 
@@ -384,7 +417,8 @@ static struct vg_error *check(struct vg_session *session, const struct vg_patch 
 	note_replaced(session, patch);
 	VG_TRY(vg_plan_make(session, patch, &plan));
 	VG_TRY(check_hidden(session, &plan));
-	return stop(session, &plan, do_nothing, &none, true);
+	VG_TRY(prepare_commit(session, &plan, &none, &commit));
+	return stop(session, &commit, do_nothing, true);
 }
 
 struct vg_error *vg_check(const struct vg_patch *patch, pid_t pid,

@@ -85,6 +85,9 @@ VG_MUST_CHECK struct vg_error *coroutine_search_list(struct coroutine_search *se
 VG_MUST_CHECK struct vg_error *coroutine_search_listed(struct coroutine_search *search);
 /* Between the two: is any page that holds a byte of [start, end) on the list? */
 bool coroutine_search_has(const struct coroutine_search *search, uint64_t start, uint64_t end);
+/* Gives all that are on it, in the order of addresses. */
+void coroutine_search_runs(const struct coroutine_search *search, vg_written_fn *take,
+			   void *context);
 /* Is this memory searched at all? */
 bool coroutine_is_searched(const struct vg_map *map);
 /* Did it find this context, the registers aside? */

@@ -21,6 +21,7 @@
 
 /* Less than this is read faster than a thread is made. */
 #define WORKER_BYTES (UINT64_C(2) << 20)
+#define PASSED_BYTES (UINT64_C(256) << 10)
 
 /* Makes room for one more of an array whose elements have `size` bytes. */
 static bool make_room(void **array, size_t count, size_t *room, size_t size)
@@ -117,15 +118,18 @@ static void list_written_run(void *context, uint64_t start, uint64_t end)
 	search->lost_track |= search->protects_again;
 }
 
-/*
- * How many mappings from this one on are asked about at once. To ask takes longer than to pass over
- * a mapping that is not searched, unless it is large.
- */
+/* To ask once more takes as long as to pass over some 64 pages with content. */
+static bool is_passed_over(const struct vg_map *map)
+{
+	return coroutine_is_searched(map) || map->end - map->start < PASSED_BYTES;
+}
+
+/* How many mappings from this one on are asked about at once. */
 static size_t length_of_stretch(const struct vg_maps *maps, size_t first)
 {
 	size_t end = first + 1;
 
-	for (size_t i = first; i < maps->count && !vg_map_is_too_large(&maps->maps[i]); i++)
+	for (size_t i = first; i < maps->count && is_passed_over(&maps->maps[i]); i++)
 		if (coroutine_is_searched(&maps->maps[i]))
 			end = i + 1;
 	return end - first;
@@ -293,6 +297,15 @@ struct vg_error *coroutine_search(struct coroutine_search *search)
 {
 	VG_TRY(coroutine_search_list(search));
 	return coroutine_search_listed(search);
+}
+
+void coroutine_search_runs(const struct coroutine_search *search, vg_written_fn *take,
+			   void *context)
+{
+	const struct sweep *sweep = search->sweep;
+
+	for (size_t i = 0; i < sweep->run_count; i++)
+		take(context, sweep->runs[i].start, sweep->runs[i].end);
 }
 
 bool coroutine_search_has(const struct coroutine_search *search, uint64_t start, uint64_t end)

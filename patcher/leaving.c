@@ -61,6 +61,7 @@ void vg_leaving_clear(struct vg_leaving *leaving)
 	vg_maps_file_close(&leaving->maps);
 	vg_suspects_clear(&leaving->suspects);
 	vg_suspects_clear(&leaving->taken);
+	vg_suspects_clear(&leaving->written);
 	if (leaving->pagemap >= 0)
 		close(leaving->pagemap);
 	*leaving = VG_LEAVING_NONE;
@@ -109,10 +110,11 @@ static bool list_judged(const struct vg_leaving *leaving, struct judged *judged)
 	return true;
 }
 
-static struct vg_pointer_search start(const struct vg_leaving *leaving, const struct judged *judged)
+static struct vg_pointer_search start(const struct vg_leaving *leaving, const struct vg_maps *maps,
+				      const struct judged *judged)
 {
 	return (struct vg_pointer_search){.memory = &leaving->session->target.memory,
-					  .maps = &leaving->maps.maps,
+					  .maps = maps,
 					  .pagemap = leaving->pagemap,
 					  .buffer = leaving->room->buffer,
 					  .ranges = judged->ranges,
@@ -162,7 +164,7 @@ struct vg_error *vg_leaving_survey(struct vg_leaving *leaving)
 	if (!list_judged(leaving, &judged))
 		return vg_error_no_memory();
 	VG_TRY(make_ready(leaving));
-	search = start(leaving, &judged);
+	search = start(leaving, &leaving->maps.maps, &judged);
 	search.suspects = &leaving->suspects;
 	leaving->is_tracked = false;
 	VG_TRY(vg_pointer_survey(&search));
@@ -180,6 +182,13 @@ void vg_leaving_take(void *context, uint64_t start, uint64_t end)
 	vg_suspects_add(&leaving->taken, start, end);
 }
 
+static void add_written(void *context, uint64_t start, uint64_t end)
+{
+	struct vg_leaving *leaving = context;
+
+	vg_suspects_add(&leaving->written, start, end);
+}
+
 struct vg_error *vg_leaving_survey_taken(struct vg_leaving *leaving)
 {
 	_cleanup_(clear_judged) struct judged judged = {0};
@@ -190,7 +199,7 @@ struct vg_error *vg_leaving_survey_taken(struct vg_leaving *leaving)
 	if (!list_judged(leaving, &judged))
 		return vg_error_no_memory();
 	VG_TRY(vg_maps_file_read(&leaving->maps));
-	search = start(leaving, &judged);
+	search = start(leaving, &leaving->maps.maps, &judged);
 	search.suspects = &leaving->suspects;
 	return vg_pointer_survey_again(&search, &leaving->taken);
 }
@@ -339,7 +348,8 @@ static bool conclude(struct vg_leaving *leaving, const struct look *look,
  * One search for pointers to all patches that do not stay. What one that stays holds in its
  * variables counts, so that the next search looks there too.
  */
-static bool judge(struct vg_leaving *leaving, const struct vg_stop_threads *threads)
+static bool judge(struct vg_leaving *leaving, const struct vg_maps *maps, bool has_written,
+		  const struct vg_stop_threads *threads)
 {
 	_cleanup_(clear_judged) struct judged judged = {0};
 	_cleanup_free_ uint64_t *pointers = NULL;
@@ -351,9 +361,10 @@ static bool judge(struct vg_leaving *leaving, const struct vg_stop_threads *thre
 		set_free(leaving);
 		return false;
 	}
-	look.search = start(leaving, &judged);
+	look.search = start(leaving, maps, &judged);
 	look.search.only_written = leaving->is_tracked;
 	look.search.suspects = leaving->is_tracked ? &leaving->suspects : NULL;
+	look.search.written = leaving->is_tracked && has_written ? &leaving->written : NULL;
 	if (leaving->is_brief)
 		look.search.most = leaving->is_tracked ? BRIEF_BYTES : BRIEF_UNTRACKED_BYTES;
 	if (!list_pointers(leaving, threads, &look.search, &pointers) ||
@@ -373,20 +384,35 @@ static bool has_guard(struct vg_leaving *leaving, const struct vg_stop_threads *
 	return leaving->has_guard;
 }
 
-/* As they are now. None at all is what a process has that ends. */
-static bool read_maps(struct vg_leaving *leaving)
+/* As they are now. None at all is what a process has that ends. NULL: nobody can tell. */
+static const struct vg_maps *read_maps(const struct vg_leaving *leaving)
 {
-	struct vg_error *error = vg_maps_file_read(&leaving->maps);
-	bool is_read = !error && leaving->maps.maps.count;
+	const struct vg_maps *maps;
+	struct vg_error *error = vg_stacks_maps(leaving->session->stacks, &maps);
+	bool is_read = !error && maps->count;
 
 	vg_error_free(error);
-	return is_read;
+	return is_read ? maps : NULL;
 }
 
-void vg_leaving_decide(struct vg_leaving *leaving, const struct vg_stop_threads *threads)
+/* A hook that ran since they were listed may have written more. */
+static bool take_written(struct vg_leaving *leaving, const struct vg_stop_hooks *stop)
 {
-	if (!leaving->count || !has_guard(leaving, threads) || !read_maps(leaving))
+	leaving->written.count = 0;
+	return !stop->nanoseconds &&
+	       vg_stacks_written(leaving->session->stacks, add_written, leaving) &&
+	       !leaving->written.no_memory;
+}
+
+void vg_leaving_decide(struct vg_leaving *leaving, const struct vg_stop_hooks *stop)
+{
+	const struct vg_maps *maps;
+	bool has_written;
+
+	if (!leaving->count || !has_guard(leaving, stop->threads))
 		return;
-	while (judge(leaving, threads))
+	maps = read_maps(leaving);
+	has_written = take_written(leaving, stop);
+	while (maps && judge(leaving, maps, has_written, stop->threads))
 		;
 }

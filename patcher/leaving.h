@@ -23,6 +23,7 @@
 
 #include "patcher/pointer_search.h"
 #include "patcher/session.h"
+#include "patcher/stop.h"
 #include "patcher/stop_threads.h"
 #include "patcher/stored_ranges.h"
 
@@ -44,15 +45,15 @@ struct vg_leaving {
 	struct vg_leaving_patch *patches;
 	size_t count;
 	struct vg_suspects suspects;
-	struct vg_suspects taken; /* pages that the survey has to look at again */
+	struct vg_suspects taken;   /* pages that the survey has to look at again */
+	struct vg_suspects written; /* those that the stop has listed for its own search */
 	/* Made by the survey, for the stop too. */
-	int pagemap; /* vg_pages_open(), or -1 */
-	struct vg_maps_file maps;
+	int pagemap;		  /* vg_pages_open(), or -1 */
+	struct vg_maps_file maps; /* of the survey */
 	bool has_guard;
 	uint64_t guard;
 	struct vg_leaving_room *room; /* to read into */
 	bool is_brief;	   /* rather undecided than long: the stop is for something else */
-	bool rereads_maps; /* hooks run in the stop, and may have changed what is mapped */
 	uint64_t surveyed; /* bytes */
 	bool is_tracked;   /* the survey counts: pages written since are told apart */
 	char *found;	   /* what the survey found outside of stacks, or NULL */
@@ -79,7 +80,7 @@ VG_MUST_CHECK struct vg_error *vg_leaving_survey_taken(struct vg_leaving *leavin
  * Step 2. Whatever goes wrong leaves verdicts undecided: the commit is made, and memory that stays
  * harms nobody.
  */
-void vg_leaving_decide(struct vg_leaving *leaving, const struct vg_stop_threads *threads);
+void vg_leaving_decide(struct vg_leaving *leaving, const struct vg_stop_hooks *stop);
 
 /* The one with that primary area, or NULL. */
 const struct vg_leaving_patch *vg_leaving_find(const struct vg_leaving *leaving, uint64_t primary);

@@ -126,7 +126,7 @@ static struct vg_error *switch_off(void *context)
 	struct commit *commit = context;
 
 	VG_TRY(run_hooks_and_switch(commit));
-	vg_leaving_decide(commit->leaving, commit->hooks.stop.threads);
+	vg_leaving_decide(commit->leaving, &commit->hooks.stop);
 	return NULL;
 }
 

@@ -19,6 +19,8 @@
  *            (then the records of the new patch: below is the original code, saved its bytes)
  *   finish                            journal of the older ones: DISARMED, newest first
  *
+ * Their shadow variables have been carried into the new patch before (shadows.h).
+ *
  * Killed in between, recovery looks at the new patch first (it is the newest), and its switch word
  * says whether to untie or to disarm and finish; every step can be made again.
  *

@@ -91,7 +91,7 @@ static struct vg_error *decide(void *context)
 {
 	struct leftover *leftover = context;
 
-	vg_leaving_decide(&leftover->leaving, leftover->threads.threads);
+	vg_leaving_decide(&leftover->leaving, &leftover->threads);
 	return NULL;
 }
 

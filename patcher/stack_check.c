@@ -69,11 +69,48 @@ struct vg_error *vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_cod
 	if (stacks->saw_hit)
 		unwind_modules_load(&stacks->modules);
 	stacks->saw_hit = false;
-	stacks->maps_are_fresh = false;
+	stacks->maps_are_fresh = stacks->has_listed = false;
 	stack_report_forget(stacks);
 	stack_seen_forget(stacks);
 	stack_pagemap_forget(stacks);
 	return stack_coroutines_prepare(stacks);
+}
+
+static void look_at_maps(void *context)
+{
+	struct vg_stacks *stacks = context;
+
+	stacks->maps_are_unchanged = vg_maps_file_is_unchanged(&stacks->modules.file);
+}
+
+void vg_stacks_stand(struct vg_stacks *stacks, struct vg_beside *beside)
+{
+	stacks->beside = beside;
+	stacks->maps_are_unchanged = false;
+	vg_beside_offer(beside, look_at_maps, stacks);
+}
+
+void vg_stacks_resumed(struct vg_stacks *stacks)
+{
+	stacks->beside = NULL;
+}
+
+struct vg_error *stack_maps_freshen(struct vg_stacks *stacks)
+{
+	if (stacks->maps_are_fresh)
+		return NULL;
+	if (stacks->beside)
+		vg_beside_wait(stacks->beside);
+	if (!stacks->beside || !stacks->maps_are_unchanged)
+		VG_TRY(unwind_modules_refresh(&stacks->modules));
+	stacks->maps_are_fresh = true;
+	return NULL;
+}
+
+struct vg_error *vg_stacks_maps(struct vg_stacks *stacks, const struct vg_maps **maps)
+{
+	*maps = &stacks->modules.file.maps;
+	return stack_maps_freshen(stacks);
 }
 
 /* One thread that is looked at. */
@@ -103,8 +140,7 @@ static struct vg_error *find_own_stack(struct look *look)
 	look->own = stack_own_of(stacks, look->tid, look->regs->fs_base);
 	if (is_on_own_stack(look) || stacks->maps_are_fresh)
 		return NULL;
-	VG_TRY(unwind_modules_refresh(&stacks->modules));
-	stacks->maps_are_fresh = true;
+	VG_TRY(stack_maps_freshen(stacks));
 	look->own = stack_own_of(stacks, look->tid, look->regs->fs_base);
 	return NULL;
 }

@@ -29,6 +29,7 @@
 #include <vgraft/patcher.h>
 
 #include "common/process_maps.h"
+#include "patcher/beside.h"
 #include "patcher/memory.h"
 #include "patcher/written.h"
 
@@ -90,6 +91,19 @@ void vg_stacks_settle(struct vg_stacks *stacks, const struct vg_code_range *rang
 /* From now on vg_written_protect() was called before each vg_stacks_prepare(). */
 void vg_stacks_track(struct vg_stacks *stacks);
 
+/*
+ * The stop begins: `beside` looks whether the maps are still what they were, which the check of
+ * coroutines, vg_stacks_maps() and unusual stacks need. Without this call it is done then. Until
+ * vg_stacks_resumed() or the next vg_stacks_prepare().
+ */
+void vg_stacks_stand(struct vg_stacks *stacks, struct vg_beside *beside);
+void vg_stacks_resumed(struct vg_stacks *stacks);
+/* In the stop: as they are now. They stay the stacks'. */
+VG_MUST_CHECK struct vg_error *vg_stacks_maps(struct vg_stacks *stacks,
+					      const struct vg_maps **maps);
+/* Does vg_stacks_check_coroutines() look for any? */
+bool vg_stacks_can_coroutine(const struct vg_stacks *stacks);
+
 enum vg_verdict { VG_SAFE, VG_UNSAFE };
 
 /*
@@ -116,6 +130,12 @@ VG_MUST_CHECK struct vg_error *
 vg_stacks_check_coroutines(struct vg_stacks *stacks, const struct vg_code_range *ranges,
 			   size_t range_count, enum vg_verdict *verdict, struct vg_blocker *blocker,
 			   char **why, unsigned *count);
+
+/*
+ * After that, in the same stop: gives the pages that were written since the search before the stop,
+ * of all mappings that coroutine_is_searched() names. False: nobody has listed them.
+ */
+bool vg_stacks_written(const struct vg_stacks *stacks, vg_written_fn *take, void *context);
 
 /* The stack pointers of all contexts that the last check of coroutines saw, live or not. */
 VG_MUST_CHECK struct vg_error *vg_stacks_context_pointers(const struct vg_stacks *stacks,

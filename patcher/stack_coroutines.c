@@ -152,17 +152,31 @@ static void reread(struct vg_stacks *stacks, const struct stack_ranges *ranges)
 	before->count = kept;
 }
 
-static struct vg_error *begin_inside(struct vg_stacks *stacks)
+static void begin_inside(struct vg_stacks *stacks)
 {
 	struct coroutine_search *inside = &stacks->inside;
 
-	if (!stacks->maps_are_fresh)
-		VG_TRY(unwind_modules_refresh(&stacks->modules));
-	stacks->maps_are_fresh = true;
 	inside->tid = stacks->modules.reader;
 	inside->maps = &stacks->modules.file.maps;
 	inside->guard = stacks->before.guard;
 	take_guard_from_thread(stacks);
+	inside->sweep = stacks->before.sweep;
+	inside->only_written = stacks->is_protected;
+	inside->protects_again = false;
+}
+
+/* Step 4. The maps of before the stop mostly are still true, and somebody else is looking. */
+static struct vg_error *list(struct vg_stacks *stacks)
+{
+	struct coroutine_search *inside = &stacks->inside;
+	unsigned changes = stacks->modules.file.changes;
+
+	VG_TRY(coroutine_search_list(inside));
+	stacks->before.sweep = inside->sweep;
+	VG_TRY(stack_maps_freshen(stacks));
+	if (stacks->modules.file.changes != changes)
+		VG_TRY(coroutine_search_list(inside));
+	stacks->has_listed = inside->only_written;
 	return NULL;
 }
 
@@ -179,21 +193,16 @@ static struct vg_error *check(struct vg_stacks *stacks, const struct stack_range
 			      struct vg_blocker *blocker, char **why)
 {
 	static const struct coroutine_search none;
-	struct coroutine_search *inside = &stacks->inside;
 
-	VG_TRY(begin_inside(stacks));
+	begin_inside(stacks);
 	if (!stacks->has_guard)
 		return undecided(verdict, why, "its pointer guard cannot be read");
-	inside->sweep = stacks->before.sweep;
-	inside->only_written = stacks->is_protected;
-	inside->protects_again = false;
-	VG_TRY(coroutine_search_list(inside));
-	stacks->before.sweep = inside->sweep;
+	VG_TRY(list(stacks));
 	reread(stacks, ranges);
 	VG_TRY(judge_all(stacks, &stacks->before, &none, ranges, tally, verdict, blocker, why));
 	if (*verdict == VG_UNSAFE)
 		return NULL;
-	VG_TRY(coroutine_search_listed(inside));
+	VG_TRY(coroutine_search_listed(&stacks->inside));
 	VG_TRY(judge_all(stacks, &stacks->inside, &stacks->before, ranges, tally, verdict, blocker,
 			 why));
 	if (*verdict == VG_SAFE && stacks->inside.unreadable)
@@ -218,6 +227,13 @@ struct vg_error *vg_stacks_check_coroutines(struct vg_stacks *stacks,
 	*count = (unsigned)tally.count;
 	free(tally.tops);
 	return error;
+}
+
+bool vg_stacks_written(const struct vg_stacks *stacks, vg_written_fn *take, void *context)
+{
+	if (stacks->has_listed)
+		coroutine_search_runs(&stacks->inside, take, context);
+	return stacks->has_listed;
 }
 
 static void take_pointers(const struct coroutine_search *search, uint64_t *pointers, size_t *count)
@@ -330,6 +346,11 @@ struct vg_error *stack_coroutines_prepare(struct vg_stacks *stacks)
 	VG_TRY(coroutine_search(before));
 	stacks->is_protected = stacks->is_tracked && !before->unreadable;
 	return NULL;
+}
+
+bool vg_stacks_can_coroutine(const struct vg_stacks *stacks)
+{
+	return stacks->can_coroutine;
 }
 
 bool vg_stacks_want_tracking(const struct vg_stacks *stacks)

@@ -43,9 +43,11 @@ struct stack_seen {
 struct vg_stacks {
 	pid_t pid;
 	struct unwind_modules modules;
-	bool maps_are_fresh; /* read since the last prepare, inside a stop */
-	bool saw_hit;	     /* since the last prepare */
-	int pagemap;	     /* of the target, opened when it is needed; -1 = not yet */
+	bool maps_are_fresh;	  /* read since the last prepare, inside a stop */
+	struct vg_beside *beside; /* is looking at them; NULL: nobody is */
+	bool maps_are_unchanged;  /* what it found */
+	bool saw_hit;		  /* since the last prepare */
+	int pagemap;		  /* of the target, opened when it is needed; -1 = not yet */
 	struct unwinder unwinder;
 	struct stack_window window;
 	struct stack_trace *traces;
@@ -59,6 +61,7 @@ struct vg_stacks {
 	bool has_guard;
 	bool is_tracked;   /* the kernel tells which pages are written (written.h) */
 	bool is_protected; /* since the search before the stop */
+	bool has_listed;   /* `inside`, since the last prepare, all pages that were written */
 	const struct vg_code_range *settled_for; /* the ranges of vg_stacks_settle() */
 	unsigned settled_generation;		 /* of the modules then */
 };
@@ -72,6 +75,9 @@ bool stack_seen_is_on_own(const struct stack_seen *seen);
 
 /* Looks for contexts with the target running, and reads the unwind information they need. */
 VG_MUST_CHECK struct vg_error *stack_coroutines_prepare(struct vg_stacks *stacks);
+
+/* In the stop: the maps as they are now. */
+VG_MUST_CHECK struct vg_error *stack_maps_freshen(struct vg_stacks *stacks);
 
 struct stack_own stack_own_of(const struct vg_stacks *stacks, pid_t tid, uint64_t fs_base);
 /* As stack_scan_region(), without touching pages that have no content. */

@@ -17,6 +17,7 @@ struct attempt {
 	const struct vg_stop_request *request;
 	struct vg_stop_report *report;
 	struct vg_stop_threads threads;
+	struct vg_beside beside;
 	bool stands;
 	pid_t sharer;
 };
@@ -116,6 +117,12 @@ static struct vg_error *check_all(struct attempt *attempt, enum vg_verdict *verd
 					  &report->coroutines);
 }
 
+static bool needs_maps(const struct vg_stop_request *request)
+{
+	return request->range_count &&
+	       (vg_stacks_can_coroutine(request->stacks) || request->leaving);
+}
+
 /* Steps 2 to 6. */
 static struct vg_error *inspect_and_commit(struct attempt *attempt)
 {
@@ -124,6 +131,8 @@ static struct vg_error *inspect_and_commit(struct attempt *attempt)
 	VG_TRY(vg_stop_threads_interrupt(&attempt->threads, &attempt->stands));
 	if (!attempt->stands)
 		return NULL;
+	if (needs_maps(attempt->request))
+		vg_stacks_stand(attempt->request->stacks, &attempt->beside);
 	attempt->sharer = vg_sharing_find_new(attempt->request->sharing,
 					      vg_stop_threads_any(&attempt->threads));
 	if (attempt->sharer)
@@ -200,6 +209,21 @@ static struct vg_error *run_attempt(void *argument)
 	return error;
 }
 
+/* With somebody beside it, if there is something to do for them. */
+static struct vg_error *run_helped_attempt(void *argument)
+{
+	struct attempt *attempt = argument;
+	struct vg_error *error;
+
+	if (!needs_maps(attempt->request))
+		return run_attempt(attempt);
+	vg_beside_start(&attempt->beside);
+	error = run_attempt(attempt);
+	vg_stacks_resumed(attempt->request->stacks);
+	vg_beside_end(&attempt->beside);
+	return error;
+}
+
 /* The first thread that is alive stands for the target. */
 static pid_t find_sharer(const struct vg_stop_request *request)
 {
@@ -229,7 +253,7 @@ struct vg_error *vg_stop(const struct vg_stop_request *request, struct vg_stop_r
 		return NULL;
 	}
 
-	struct vg_error *error = vg_tracer_run(run_attempt, &attempt);
+	struct vg_error *error = vg_tracer_run(run_helped_attempt, &attempt);
 
 	vg_stop_threads_clear(&attempt.threads);
 	return error;

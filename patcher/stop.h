@@ -13,6 +13,9 @@
  *  6. Commit.
  *  7. DETACH all, handing on the signals that threads were about to get. The pause ends.
  *
+ * From 4 on another thread of the tool looks whether the maps are still what they were (beside.h),
+ * for 5 and for commits that search memory.
+ *
  * A thread that has not stopped at the deadline makes the attempt busy: everybody else is resumed
  * at once, and the thread itself when the tracer thread ends, which is at once too (tracer.h).
  * Inside the pause nothing is printed, parsed, or allocated that could be before it.

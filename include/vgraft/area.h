@@ -55,7 +55,7 @@
  *                 switch 0: its new code runs                          -> back to APPLIED
  *                 switch 1: below it runs, down to the original code   -> disarm, DISARMED
  * so that the one store that turns the new patch on turns all of these off. The replacing patch is
- * recovered first: it is the newest.
+ * recovered first: it is the newest. Its table of shadow variables is complete before ARMING.
  *
  * A patch that is out, but to whose memory something in the target still points, is
  *   RETIRED     as DISARMED, and no verb speaks of it any more           -> unmap when nothing does

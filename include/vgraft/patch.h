@@ -40,6 +40,8 @@
 enum vgp_header_flags {
 	VGP_REPLACE = 1 << 0, /* cumulative: takes out all other patches in the same stop */
 	VGP_LOW_2G = 1 << 1,  /* has 32-bit absolute relocations against its own segments */
+	/* With VGP_REPLACE: the shadow variables of the replaced patches may be lost. */
+	VGP_DROPS_SHADOWS = 1 << 2,
 };
 
 struct vgp_header {
@@ -68,6 +70,7 @@ enum vgp_section_type {
 	VGP_VARIABLES = 11, /* vgp_variable[] */
 	VGP_UNWIND = 12,    /* vgp_unwind[], one for each TEXT segment that has .eh_frame */
 	VGP_HOOKS = 13,	    /* vgp_hook[] */
+	VGP_SHADOWS = 14,   /* one vgp_shadow_table, if the patch has shadow variables */
 	/* A reader refuses a type it does not know: it might be one that safety depends on. */
 };
 
@@ -232,6 +235,32 @@ struct vgp_hook {
 	uint32_t reserved;
 };
 
+/*
+ * The table of shadow variables (<vgraft/hooks.h>), so that a patch that replaces this one can take
+ * them over. In layout 1 there are, in a DATA segment:
+ *
+ *   uint64_t keys[count]     object | id << 48; 0: never used, 1: was freed
+ *   uint32_t sizes[count]    in bytes, of what was attached; at most `bytes`
+ *   values[count]            `bytes` each, from the next multiple of 16 on
+ *
+ * A key is at VGRAFT_SHADOW_HASH(key) % count, or at the first place behind that (the first one
+ * follows the last) which no other key has; before it there is no key 0.
+ */
+#define VGP_SHADOW_LAYOUT 1
+struct vgp_shadow_table {
+	uint32_t segment; /* index of a DATA segment */
+	uint32_t offset;  /* a multiple of 16 */
+	uint32_t count;	  /* of variables that there is room for */
+	uint32_t bytes;	  /* room for each, a multiple of 16 */
+	uint32_t layout;  /* VGP_SHADOW_LAYOUT: a reader refuses one it does not know */
+	uint32_t reserved;
+};
+/* Offset of the values from the start of the table. */
+static inline uint64_t vgp_shadow_values(uint32_t count)
+{
+	return (count * (uint64_t)(sizeof(uint64_t) + sizeof(uint32_t)) + 15) & ~15ull;
+}
+
 static_assert(sizeof(struct vgp_header) == 64, "written to disk");
 static_assert(sizeof(struct vgp_section) == 16, "written to disk");
 static_assert(sizeof(struct vgp_info) == 16, "written to disk");
@@ -244,5 +273,6 @@ static_assert(sizeof(struct vgp_reloc) == 24, "written to disk");
 static_assert(sizeof(struct vgp_variable) == 24, "written to disk");
 static_assert(sizeof(struct vgp_unwind) == 16, "written to disk");
 static_assert(sizeof(struct vgp_hook) == 24, "written to disk");
+static_assert(sizeof(struct vgp_shadow_table) == 24, "written to disk");
 
 #endif

@@ -21,6 +21,7 @@
 #define VG_RULE_MISMATCH     "mismatch"	    /* source and binary differ */
 #define VG_RULE_COMPILER     "compiler"	    /* another compiler or version made the target */
 #define VG_RULE_HOOK	     "hook"	    /* a hook calls what may block or allocate */
+#define VG_RULE_SHADOW	     "shadow"	    /* shadow variables of a replaced patch would be lost */
 #define VG_RULE_SECCOMP	     "seccomp"	    /* the target's filters deny a call we need */
 
 #endif

@@ -115,6 +115,16 @@ static void read_functions(const struct vg_patch *patch)
 	}
 }
 
+static void read_shadows(const struct vg_patch *patch, const struct vgp_shadow_table *table)
+{
+	const struct vgp_segment *data = &patch->segments[table->segment];
+
+	PROMISE(data->kind == VGP_DATA && table->count && table->bytes);
+	PROMISE(table->offset + vgp_shadow_values(table->count) +
+			(uint64_t)table->count * table->bytes <=
+		data->memory_bytes);
+}
+
 static void read_others(const struct vg_patch *patch)
 {
 	fuzz_touch_string(vg_patch_name(patch));
@@ -140,6 +150,9 @@ static void read_others(const struct vg_patch *patch)
 			   patch->unwinds[i].bytes);
 	for (size_t i = 0; i < patch->hook_count; i++)
 		PROMISE(patch->segments[patch->hooks[i].segment].kind == VGP_TEXT);
+	PROMISE(patch->shadow_count <= 1);
+	if (patch->shadow_count)
+		read_shadows(patch, patch->shadows);
 }
 
 static void read_patch(const uint8_t *data, size_t size)

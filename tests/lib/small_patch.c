@@ -6,6 +6,8 @@
 
 #include "common/patch_object.h"
 
+#define SHADOW_TABLE_BYTES (2 * 8 + 2 * 4 + 8 + 2 * 48) /* of two with 48 bytes each */
+
 static void add_identity(struct vg_patch_writer *writer)
 {
 	struct vgp_info info = {
@@ -35,7 +37,7 @@ static void add_segments(struct vg_patch_writer *writer)
 		 .memory_bytes = sizeof(text),
 		 .content_offset = vg_patch_writer_contents(writer, text, sizeof(text)),
 		 .content_bytes = sizeof(text)},
-		{.kind = VGP_DATA, .align = 8, .memory_bytes = 16},
+		{.kind = VGP_DATA, .align = 16, .memory_bytes = 16 + SHADOW_TABLE_BYTES},
 	};
 
 	vg_patch_writer_add(writer, VGP_SEGMENTS, segments, 2);
@@ -92,12 +94,15 @@ static void add_references(struct vg_patch_writer *writer)
 	};
 	struct vgp_unwind unwind = {.offset = 44, .bytes = 4};
 	struct vgp_hook hook = {.when = VGP_PRE_APPLY, .offset = 32, .bytes = 8};
+	struct vgp_shadow_table table = {
+		.segment = 1, .offset = 16, .count = 2, .bytes = 48, .layout = VGP_SHADOW_LAYOUT};
 
 	vg_patch_writer_add(writer, VGP_IMPORTS, &import, 1);
 	vg_patch_writer_add(writer, VGP_RELOCS, relocs, 2);
 	vg_patch_writer_add(writer, VGP_VARIABLES, &variable, 1);
 	vg_patch_writer_add(writer, VGP_UNWIND, &unwind, 1);
 	vg_patch_writer_add(writer, VGP_HOOKS, &hook, 1);
+	vg_patch_writer_add(writer, VGP_SHADOWS, &table, 1);
 }
 
 void vg_small_patch(uint8_t **bytes, size_t *count)

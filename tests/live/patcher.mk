@@ -7,7 +7,7 @@ PATCHER_TARGETS := $(B)/tests/live/targets/patcher_target $(B)/tests/live/target
 PATCHER_LIVE    := $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/live/patcher_*.c))
 
 $(PATCHER_LIVE): | $(PATCHER_TARGETS) $(B)/tests/live/targets/libpatcher_plugin.so
-$(B)/tests/live/patcher_kill $(B)/tests/live/patcher_recovery $(B)/tests/live/patcher_hooks $(B)/tests/live/patcher_unwound $(B)/tests/live/patcher_names $(B)/tests/live/patcher_depends $(B)/tests/live/patcher_adverse: | $(B)/vgraft
+$(B)/tests/live/patcher_kill $(B)/tests/live/patcher_recovery $(B)/tests/live/patcher_hooks $(B)/tests/live/patcher_shadows $(B)/tests/live/patcher_unwound $(B)/tests/live/patcher_names $(B)/tests/live/patcher_depends $(B)/tests/live/patcher_adverse: | $(B)/vgraft
 
 PATCHER_FLAGS := -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror
 PATCHER_LIB   := $(B)/tests/live/targets/libpatcher_library.so

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "tests/lib/code_pages.h"
 #include "tests/lib/guest.h"
 #include "tests/lib/qemu_patch.h"
@@ -299,6 +300,66 @@ START_TEST(all_fixes_go_in_in_two_orders_and_out_in_a_third_and_give_way_to_one_
 }
 END_TEST
 
+/* ---- what is in use at the time */
+
+static const char *const with_variables[] = {"patches/qemu/CVE-2025-11234",
+					     "patches/qemu/net-listener-lock",
+					     "patches/qemu/vnc-zlib-stream"};
+
+static void apply_those_with_variables(struct effect_stage *stage)
+{
+	struct vg_qemu_patch patch;
+
+	for (size_t i = 0; i < sizeof(with_variables) / sizeof(with_variables[0]); i++) {
+		vg_must(vg_qemu_patch_build(with_variables[i], &patch));
+		vg_must(vg_qemu_patch_apply(&patch, stage->qemu, NULL));
+	}
+}
+
+/* The compressor that the client goes on with, and the locks of two listeners. */
+static void expect_carried(const json_t *answer)
+{
+	_cleanup_free_ char *notes = json_dumps(json_object_get(answer, "notes"), 0);
+
+	ck_assert_msg(strstr(notes, "shadow variables carried over from replaced patches: 3"), "%s",
+		      notes);
+	ck_assert_msg(!strstr(notes, "stays mapped"), "%s", notes);
+}
+
+START_TEST(a_vnc_client_and_an_open_listener_go_on_over_a_replace_and_a_revert)
+{
+	_cleanup_stage_ struct effect_stage stage = {0};
+	_cleanup_viewer_ struct effect_viewer viewer = {.client = -1};
+	_cleanup_answer_ json_t *answer = NULL;
+	struct vg_qemu_patch cumulative;
+	bool fixed;
+
+	vg_qemu_need(__func__);
+	vg_must(vg_qemu_patch_build(CUMULATIVE, &cumulative));
+	vg_must(effect_stage_vnc(&stage));
+	apply_those_with_variables(&stage);
+	vg_must(effect_viewer_open(&stage, &viewer));
+	vg_must(effect_viewer_update(&viewer));
+	vg_must(effect_listener_open(&stage));
+	vg_must(effect_listener_call(&stage));
+	vg_must(vg_qemu_patch_apply(&cumulative, stage.qemu, &answer));
+	expect_carried(answer);
+	for (int i = 0; i < 3; i++) {
+		vg_must(effect_viewer_update(&viewer));
+		vg_must(effect_listener_call(&stage));
+	}
+	vg_must(vg_qemu_patch_revert(&cumulative, stage.qemu, NULL));
+	vg_must(effect_viewer_update(&viewer));
+	vg_must(effect_listener_call(&stage));
+	vg_must(vg_qemu_patch_apply(&cumulative, stage.qemu, NULL));
+	vg_must(effect_viewer_update(&viewer));
+	vg_must(effect_listener_close(&stage));
+	effect_viewer_close(&viewer); /* this screen is for one client at a time */
+	vg_must(effect_vnc_zlib(&stage, &fixed));
+	ck_assert(fixed);
+}
+END_TEST
+
 static TCase *add_case(Suite *suite, const char *name)
 {
 	TCase *tests = tcase_create(name);
@@ -322,5 +383,7 @@ int main(void)
 	tcase_add_test(
 		add_case(suite, "all"),
 		all_fixes_go_in_in_two_orders_and_out_in_a_third_and_give_way_to_one_for_all);
+	tcase_add_test(add_case(suite, "over"),
+		       a_vnc_client_and_an_open_listener_go_on_over_a_replace_and_a_revert);
 	return vg_suite_run(suite);
 }

@@ -34,7 +34,7 @@ $(B)/qemu/%.json: patches/qemu/%/manifest $(wildcard patches/qemu/debian-* patch
 		{ grep -q debian-12-u18 $< && grep -q '$(GONE)' $@.new; }
 	@mv $@.new $@
 # The one for all is built here too, since the time of it is none of the test's.
-$(B)/qemu/%.json: tests/qemu/patches/%/manifest $(QEMU_FIXES)
+$(B)/qemu/%.json: tests/qemu/patches/%/manifest $(wildcard tests/qemu/patches/*/*.c) $(QEMU_FIXES)
 	$(B)/vgraft build --manifest $< --work $(B)/packages --json -o $(@:.json=.vgp) >$@.new
 	@mv $@.new $@
 check-qemu-run: $(B)/qemu/cumulative.json

@@ -321,6 +321,7 @@ START_TEST(inspect_prints_one_json_object_on_one_line)
 	ck_assert_int_eq(json_integer_value(json_object_get(function, "size")), 6);
 	ck_assert(json_is_array(json_object_get(function, "parts")));
 	ck_assert(json_is_array(json_object_get(object, "hooks")));
+	ck_assert(json_is_null(json_object_get(object, "shadows")));
 	json_decref(object);
 }
 END_TEST

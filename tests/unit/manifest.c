@@ -68,7 +68,8 @@ static struct vg_error *parse(const char *more)
 
 START_TEST(a_manifest_says_all_that_a_build_needs)
 {
-	must(parse("hooks: hooks.c\ndepends: other\nreplace: yes\nallow: data\nshows: it ends\n"));
+	must(parse("hooks: hooks.c\nhooks: ../other/hooks.c\ndepends: other\nreplace: yes\nallow: "
+		   "data\nshows: it ends\n"));
 	ck_assert_str_eq(manifest->name, "fix-1");
 	ck_assert_str_eq(manifest->source, "emu");
 	ck_assert_str_eq(manifest->source_version, "1:7.2-7+deb12u18");
@@ -79,6 +80,7 @@ START_TEST(a_manifest_says_all_that_a_build_needs)
 	ck_assert_str_eq(vg_manifest_target(manifest)->build_id, "0123456789abcdef");
 	ck_assert_uint_eq(manifest->hunks.at[0].functions.count, 2);
 	ck_assert_str_eq(manifest->hooks.at[0], "./hooks.c");
+	ck_assert_str_eq(manifest->hooks.at[1], "./../other/hooks.c");
 	ck_assert(manifest->replace);
 }
 END_TEST

@@ -159,6 +159,42 @@ START_TEST(a_sealed_but_hostile_object_never_reaches_outside_itself)
 }
 END_TEST
 
+/* A table that the small patch could have, but for one number. */
+static const struct vgp_shadow_table no_tables[] = {
+	{.segment = 0, .offset = 16, .count = 2, .bytes = 48, .layout = VGP_SHADOW_LAYOUT},
+	{.segment = 2, .offset = 16, .count = 2, .bytes = 48, .layout = VGP_SHADOW_LAYOUT},
+	{.segment = 1, .offset = 24, .count = 2, .bytes = 32, .layout = VGP_SHADOW_LAYOUT},
+	{.segment = 1, .offset = 32, .count = 2, .bytes = 48, .layout = VGP_SHADOW_LAYOUT},
+	{.segment = 1, .offset = 16, .count = 0, .bytes = 48, .layout = VGP_SHADOW_LAYOUT},
+	{.segment = 1, .offset = 16, .count = 3, .bytes = 48, .layout = VGP_SHADOW_LAYOUT},
+	{.segment = 1, .offset = 16, .count = 2, .bytes = 0, .layout = VGP_SHADOW_LAYOUT},
+	{.segment = 1, .offset = 16, .count = 2, .bytes = 40, .layout = VGP_SHADOW_LAYOUT},
+	{.segment = 1, .offset = 16, .count = 2, .bytes = 64, .layout = VGP_SHADOW_LAYOUT},
+	{.segment = 1, .count = 0x80000000, .bytes = 0x80000000, .layout = VGP_SHADOW_LAYOUT},
+	{.segment = 1, .offset = 16, .count = 2, .bytes = 48, .layout = VGP_SHADOW_LAYOUT + 1},
+	{.segment = 1, .offset = 16, .count = 2, .bytes = 48, .layout = 1, .reserved = 1},
+};
+
+START_TEST(a_table_of_shadow_variables_lies_in_the_data_and_has_a_known_layout)
+{
+	_cleanup_free_ uint8_t *bytes = NULL;
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch = NULL;
+	size_t count, at;
+
+	vg_small_patch(&bytes, &count);
+	ck_assert_ptr_null(vg_patch_parse(bytes, count, "test", &patch));
+	ck_assert_uint_eq(patch->shadow_count, 1);
+	ck_assert_uint_eq(patch->shadows->bytes, 48);
+	at = (size_t)((const uint8_t *)patch->shadows - patch->bytes);
+	memcpy(bytes + at, &no_tables[_i], sizeof(no_tables[_i]));
+	reseal(bytes, count);
+	ck_assert_int_eq(parse_code(bytes, count), VG_REFUSED);
+	memcpy(bytes + at, patch->shadows, sizeof(*patch->shadows));
+	reseal(bytes, count);
+	ck_assert_int_eq(parse_code(bytes, count), VG_DONE);
+}
+END_TEST
+
 START_TEST(names_are_of_the_alphabet_that_the_manual_tells)
 {
 	ck_assert(vg_patch_name_is_valid("CVE-2024-8354"));
@@ -205,6 +241,9 @@ int main(void)
 	tcase_add_test(tcase, every_changed_byte_is_refused);
 	tcase_add_test(tcase, bytes_behind_the_end_are_refused);
 	tcase_add_test(tcase, a_sealed_but_hostile_object_never_reaches_outside_itself);
+	tcase_add_loop_test(tcase,
+			    a_table_of_shadow_variables_lies_in_the_data_and_has_a_known_layout, 0,
+			    sizeof(no_tables) / sizeof(no_tables[0]));
 	tcase_add_test(tcase, names_are_of_the_alphabet_that_the_manual_tells);
 	tcase_add_test(tcase, an_object_takes_the_place_of_no_pipe_or_device);
 	suite_add_tcase(suite, tcase);

@@ -131,6 +131,55 @@ START_TEST(a_word_is_found_wherever_it_is)
 }
 END_TEST
 
+/* An area may lie on both sides of an address whose lower half is zero. */
+static const struct {
+	int64_t offset; /* from there */
+	bool found;
+} around_border[] = {
+	{-0x1001, false}, {-0x1000, true}, {-1, true},	    {0, true},
+	{0x2fff, true},	  {0x3000, true},  {0x3001, false}, {-0x100001000, false},
+};
+
+START_TEST(a_range_across_a_border_of_4_gib_is_searched_for)
+{
+	uint64_t border = (half * 2 & ~UINT64_C(0xffffffff)) + (UINT64_C(1) << 32);
+	struct vg_pointer_range range = {border - 0x1000, border + 0x3000};
+	struct place p;
+
+	set_up(&p);
+	put(&p, 64, border + (uint64_t)around_border[_i].offset);
+	read_maps(&p);
+	p.search.ranges = &range;
+	vg_pointer_search(&p.search);
+	ck_assert_uint_eq(p.search.found, around_border[_i].found ? (uintptr_t)p.page + 64 : 0);
+	tear_down(&p);
+}
+END_TEST
+
+/* Pieces that are read together are looked at in turn. */
+START_TEST(the_range_that_is_named_is_that_of_the_first_word)
+{
+	struct vg_pointer_range ranges[2];
+	uint64_t at = _i ? PAGE + 64 : 3 * PAGE - 8; /* in one run, or cut by a page without any */
+	struct place p;
+
+	set_up(&p);
+	if (!_i)
+		ck_assert_int_eq(madvise(p.page + PAGE, PAGE, MADV_DONTNEED), 0);
+	put(&p, 64, half * 2 + 2 * AREA_BYTES);
+	put(&p, at, half * 2);
+	read_maps(&p);
+	ranges[0] = (struct vg_pointer_range){half * 2, half * 2 + AREA_BYTES};
+	ranges[1] = (struct vg_pointer_range){half * 2 + 2 * AREA_BYTES, half * 2 + 3 * AREA_BYTES};
+	p.search.ranges = ranges;
+	p.search.range_count = 2;
+	vg_pointer_search(&p.search);
+	ck_assert_uint_eq(p.search.found, (uintptr_t)p.page + 64);
+	ck_assert_uint_eq(p.search.found_range, 1);
+	tear_down(&p);
+}
+END_TEST
+
 START_TEST(memory_that_is_read_only_by_now_is_searched)
 {
 	struct place p;
@@ -224,32 +273,56 @@ static const struct {
 	{0, 2 * PAGE + 64, 2 * PAGE + 64},
 };
 
+#define SURVEYED (int)(sizeof(surveyed) / sizeof(surveyed[0]))
+
+static void take_written(void *written, uint64_t start, uint64_t end)
+{
+	vg_suspects_add(written, start, end);
+}
+
+/* The kernel is asked by the search, or was by somebody else. */
+static void search_written(struct place *p, bool is_listed, uint64_t found)
+{
+	struct vg_suspects written = {0};
+
+	p->search.only_written = true;
+	if (is_listed) {
+		ck_assert(vg_written_list(p->search.pagemap, (uintptr_t)p->page,
+					  (uintptr_t)p->page + 3 * PAGE, take_written, &written));
+		p->search.written = &written;
+	}
+	ck_assert_uint_eq(search(p), found ? (uintptr_t)p->page + found : 0);
+	ck_assert_uint_le(p->search.bytes, 2 * PAGE + 8);
+	vg_suspects_clear(&written);
+}
+
 START_TEST(after_a_survey_only_what_was_written_is_searched)
 {
-	int protector = vg_track_writes();
+	int protector = vg_track_writes(), i = _i % SURVEYED;
 	struct place p;
 
 	set_up(&p);
-	if (surveyed[_i].before)
-		put(&p, surveyed[_i].before, half * 2);
+	if (surveyed[i].before)
+		put(&p, surveyed[i].before, half * 2);
 	read_maps(&p);
 	vg_written_protect(protector, getpid(), &p.maps);
 	survey(&p);
-	ck_assert_uint_eq(p.suspects.count, surveyed[_i].before != 0);
-	if (surveyed[_i].after)
-		put(&p, surveyed[_i].after, half * 2);
-	p.search.only_written = true;
-	ck_assert_uint_eq(search(&p),
-			  surveyed[_i].found ? (uintptr_t)p.page + surveyed[_i].found : 0);
-	ck_assert_uint_le(p.search.bytes, 2 * PAGE + 8);
+	ck_assert_uint_eq(p.suspects.count, surveyed[i].before != 0);
+	if (surveyed[i].after)
+		put(&p, surveyed[i].after, half * 2);
+	search_written(&p, _i >= SURVEYED, surveyed[i].found);
 	close(protector);
 	tear_down(&p);
 }
 END_TEST
 
-/* The page below a stack, behind the one before it, need not have been out of reach always. */
+/*
+ * The page below a stack, behind the one before it, need not have been out of reach always. It is
+ * on no list of what somebody else has searched.
+ */
 START_TEST(what_was_written_in_a_guard_is_searched)
 {
+	const struct vg_suspects none = {0};
 	int protector = vg_track_writes();
 	uint64_t pointer;
 	struct place p;
@@ -265,6 +338,7 @@ START_TEST(what_was_written_in_a_guard_is_searched)
 	put(&p, PAGE + 64, half * 2);
 	ck_assert_int_eq(mprotect(p.also, PAGE, PROT_NONE), 0);
 	p.search.only_written = true;
+	p.search.written = _i ? &none : NULL;
 	p.search.stack_pointers = &pointer;
 	p.search.stack_pointer_count = 1;
 	ck_assert_uint_eq(search(&p), (uintptr_t)p.also + 64);
@@ -353,13 +427,16 @@ int main(void)
 
 	tcase_add_loop_test(tcase, a_word_is_found_wherever_it_is, 0,
 			    sizeof(words) / sizeof(words[0]));
+	tcase_add_loop_test(tcase, a_range_across_a_border_of_4_gib_is_searched_for, 0,
+			    sizeof(around_border) / sizeof(around_border[0]));
+	tcase_add_loop_test(tcase, the_range_that_is_named_is_that_of_the_first_word, 0, 2);
 	tcase_add_test(tcase, memory_that_is_read_only_by_now_is_searched);
 	tcase_add_test(tcase, a_pointer_that_glibc_mangled_is_found);
 	tcase_add_test(tcase, what_is_dead_on_a_stack_does_not_count);
 	tcase_add_test(tcase, a_survey_suspects_a_stack_that_holds_a_pointer);
 	tcase_add_loop_test(tcase, after_a_survey_only_what_was_written_is_searched, 0,
-			    sizeof(surveyed) / sizeof(surveyed[0]));
-	tcase_add_test(tcase, what_was_written_in_a_guard_is_searched);
+			    2 * SURVEYED);
+	tcase_add_loop_test(tcase, what_was_written_in_a_guard_is_searched, 0, 2);
 	tcase_add_test(tcase, a_pointer_that_is_gone_after_the_survey_is_not_found);
 	tcase_add_test(tcase, shared_memory_is_searched_as_a_whole);
 	tcase_add_test(tcase, a_search_that_would_take_too_long_says_so);

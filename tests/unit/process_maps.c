@@ -6,6 +6,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/process_maps.h"
+#include "common/process_maps_query.h"
 #include "tests/lib/suite.h"
 
 static const char text[] =
@@ -104,6 +105,73 @@ START_TEST(maps_that_are_kept_open_tell_what_has_changed)
 }
 END_TEST
 
+/* What each of these does to the two pages at `pages`. */
+static void *make(void *pages)
+{
+	return mmap(pages, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+static void *share(void *pages)
+{
+	return mmap(pages, 8192, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+static void *unlock(void *pages)
+{
+	return mprotect(pages, 8192, PROT_READ | PROT_WRITE) ? MAP_FAILED : pages;
+}
+
+static void *unlock_half(void *pages)
+{
+	return mprotect(pages, 4096, PROT_READ | PROT_WRITE) ? MAP_FAILED : pages;
+}
+
+static void *unmap(void *pages)
+{
+	return munmap(pages, 8192) ? MAP_FAILED : pages;
+}
+
+static void *(*const changes[])(void *) = {share, unlock, unlock_half, unmap};
+
+START_TEST(an_unchanged_map_is_told_from_each_change)
+{
+	struct vg_maps_file file = VG_MAPS_FILE_NONE;
+	void *pages = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(pages, MAP_FAILED);
+	ck_assert_ptr_null(vg_maps_file_open(getpid(), &file));
+	/* What reading takes may be mapped by it. */
+	for (int i = 0; i < 2; i++)
+		ck_assert_ptr_null(vg_maps_file_read(&file));
+	ck_assert(vg_maps_file_is_unchanged(&file));
+	ck_assert_ptr_ne(changes[_i](pages), MAP_FAILED);
+	ck_assert(!vg_maps_file_is_unchanged(&file));
+	ck_assert_ptr_ne(make(pages), MAP_FAILED);
+	ck_assert(vg_maps_file_is_unchanged(&file));
+	vg_maps_file_close(&file);
+}
+END_TEST
+
+START_TEST(a_mapping_behind_the_known_ones_is_a_change)
+{
+	struct vg_maps_file file = VG_MAPS_FILE_NONE;
+	struct vg_maps fewer;
+	bool same;
+
+	ck_assert_ptr_null(vg_maps_file_open(getpid(), &file));
+	for (int i = 0; i < 2; i++)
+		ck_assert_ptr_null(vg_maps_file_read(&file));
+	fewer = file.maps;
+	fewer.count /= 2;
+	if (vg_maps_query(file.fd, &file.maps, &same)) {
+		ck_assert(same);
+		ck_assert(vg_maps_query(file.fd, &fewer, &same));
+		ck_assert(!same);
+	}
+	vg_maps_file_close(&file);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("process_maps");
@@ -114,6 +182,9 @@ int main(void)
 	tcase_add_test(tcase, a_line_that_is_no_mapping_is_an_error);
 	tcase_add_test(tcase, the_maps_of_a_live_process_hold_its_own_code);
 	tcase_add_test(tcase, maps_that_are_kept_open_tell_what_has_changed);
+	tcase_add_loop_test(tcase, an_unchanged_map_is_told_from_each_change, 0,
+			    sizeof(changes) / sizeof(changes[0]));
+	tcase_add_test(tcase, a_mapping_behind_the_known_ones_is_a_change);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }

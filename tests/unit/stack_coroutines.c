@@ -169,6 +169,62 @@ START_TEST(what_was_settled_for_one_patch_is_not_for_another)
 }
 END_TEST
 
+/* The pages are listed with the maps that are known, while somebody looks whether they are true. */
+START_TEST(a_coroutine_in_memory_that_was_mapped_since_the_search_is_unsafe)
+{
+	struct vg_beside beside;
+	struct place p;
+
+	prepare(&p);
+	make_coroutine();
+	resume();
+	vg_beside_start(&beside);
+	if (_i)
+		vg_stacks_stand(p.stacks, &beside);
+	check(&p);
+	vg_stacks_resumed(p.stacks);
+	vg_beside_end(&beside);
+	ck_assert_int_eq(p.verdict, VG_UNSAFE);
+	ck_assert_uint_eq(p.blocker.coroutine, (uint64_t)coroutine);
+	end(&p);
+}
+END_TEST
+
+/* A page that is looked for in what was written. */
+struct wanted {
+	uint64_t page;
+	bool found;
+};
+
+static void look_for_page(void *context, uint64_t start, uint64_t end)
+{
+	struct wanted *wanted = context;
+
+	wanted->found |= start <= wanted->page && wanted->page < end;
+}
+
+START_TEST(after_the_check_it_is_known_which_pages_were_written)
+{
+	char *pages = map((size_t)3 * getpagesize());
+	struct wanted written = {.page = (uint64_t)(pages + getpagesize())};
+	struct wanted quiet = {.page = (uint64_t)pages};
+	struct place p;
+
+	memset(pages, 1, (size_t)3 * getpagesize());
+	prepare(&p);
+	pages[getpagesize()] = 2;
+	ck_assert(!vg_stacks_written(p.stacks, look_for_page, &written));
+	check(&p);
+	ck_assert(vg_stacks_written(p.stacks, look_for_page, &written));
+	ck_assert(written.found);
+	ck_assert(vg_stacks_written(p.stacks, look_for_page, &quiet));
+	ck_assert(!quiet.found);
+	ck_assert_ptr_null(vg_stacks_prepare(p.stacks, NULL, 0));
+	ck_assert(!vg_stacks_written(p.stacks, look_for_page, &written));
+	end(&p);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("settled coroutines");
@@ -179,6 +235,9 @@ int main(void)
 		tests,
 		a_coroutine_that_ran_into_the_changed_function_since_it_was_judged_is_unsafe);
 	tcase_add_test(tests, what_was_settled_for_one_patch_is_not_for_another);
+	tcase_add_loop_test(tests, a_coroutine_in_memory_that_was_mapped_since_the_search_is_unsafe,
+			    0, 2);
+	tcase_add_test(tests, after_the_check_it_is_known_which_pages_were_written);
 	suite_add_tcase(suite, tests);
 	return vg_suite_run(suite);
 }

@@ -7,18 +7,15 @@
 #include "qemu/osdep.h"
 #include "io/net-listener.h"
 
-#define VGRAFT_SHADOW_COUNT 4096
 #include <vgraft/hooks.h>
 
-VGRAFT_SHADOW_VARIABLES;
-
-#define GUARD 1
+#define GUARD 3 /* no other fix has it */
 
 struct guard {
 	pthread_mutex_t lock;
 	GMainContext *context; /* the one that the callback runs in; NULL: the default */
 };
-_Static_assert(sizeof(struct guard) <= VGRAFT_SHADOW_BYTES, "a shadow variable holds it");
+VGRAFT_SHADOW_NEEDS(sizeof(struct guard));
 
 void net_listener_lock(QIONetListener *listener);
 void net_listener_unlock(QIONetListener *listener);

@@ -9,19 +9,18 @@
  * made in: the address that is in its `opaque`. Its owner is changed, so that the client's
  * decompressor can go on; before a revert it is changed back. The pointer to the owner is the first
  * member of zlib's state; that it holds the very address expected shows that this is so.
+ *
+ * A patch that replaces this one gets the streams at other addresses, and owns them anew. If vgraft
+ * is killed before its hook has, clients come first: so whoever uses a stream owns it.
  */
 #include "qemu/osdep.h"
 #include "ui/vnc.h"
 
-#define VGRAFT_SHADOW_BYTES 128
-#define VGRAFT_SHADOW_COUNT 256
 #include <vgraft/hooks.h>
 
-VGRAFT_SHADOW_VARIABLES;
+VGRAFT_SHADOW_NEEDS(sizeof(z_stream));
 
-#define STREAM 1
-
-_Static_assert(sizeof(z_stream) <= VGRAFT_SHADOW_BYTES, "a shadow variable holds it");
+#define STREAM 1 /* no other fix has it */
 
 z_streamp vnc_zlib_home(VncState *vs);
 void vnc_zlib_remember(VncState *vs, z_streamp home);
@@ -38,12 +37,18 @@ static z_streamp first_owner(const z_stream *stream)
 	return (z_streamp)((char *)stream->opaque + offsetof(VncState, zlib.stream));
 }
 
+static void own(z_streamp home)
+{
+	if (home->state)
+		*owner_of(home) = home;
+}
+
 static bool adopt(z_streamp home, const z_stream *stream)
 {
 	if (!stream->state || *owner_of(stream) != first_owner(stream))
 		return false;
 	*home = *stream;
-	*owner_of(home) = home;
+	own(home);
 	return true;
 }
 
@@ -59,8 +64,10 @@ z_streamp vnc_zlib_home(VncState *vs)
 			home = NULL;
 		}
 	}
-	if (home && home->opaque)
+	if (home && home->opaque) {
 		home->opaque = vs; /* it is initialised, says the old code by this */
+		own(home);
+	}
 	return home;
 }
 
@@ -76,20 +83,30 @@ void vnc_zlib_release(VncState *vs)
 
 	if (!home)
 		return;
-	if (home->opaque)
+	if (home->opaque) {
+		own(home);
 		deflateEnd(home);
+	}
 	vgraft_shadow_free(vs->tight, STREAM);
 	vs->zlib.stream.opaque = NULL;
 }
 
+static void own_all(void)
+{
+	size_t position = 0;
+
+	for (z_streamp home; (home = vgraft_shadow_next(STREAM, &position, NULL));)
+		own(home);
+}
+VGRAFT_POST_APPLY(own_all)
+
 static int give_back(void)
 {
-	for (size_t i = 0; i < VGRAFT_SHADOW_COUNT; i++) {
-		const z_stream *home = (const z_stream *)vgraft_shadows[i].bytes;
+	size_t position = 0;
 
-		if (vgraft_shadows[i].key >> 48 == STREAM && home->state)
+	for (z_streamp home; (home = vgraft_shadow_next(STREAM, &position, NULL));)
+		if (home->state)
 			*owner_of(home) = first_owner(home);
-	}
 	return 0;
 }
 VGRAFT_PRE_REVERT(give_back)

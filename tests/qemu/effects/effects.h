@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <zlib.h>
 
 #include "tests/lib/qemu_guest.h"
 #include "tests/lib/qtest.h"
@@ -70,6 +71,24 @@ effect_function effect_crypto_lengths, effect_ahci_restart;
 
 /* These only have the new code run; *fixed is not set. */
 effect_function effect_run_rewrite, effect_run_listener, effect_run_tls, effect_run_sound_card;
+
+/* A client of the VNC server's that asks for zlib encoding; its decompressor is one for all
+ * updates. */
+struct effect_viewer {
+	int client;
+	uint16_t size[2]; /* in the protocol's byte order */
+	z_stream decompressor;
+};
+struct vg_error *effect_viewer_open(struct effect_stage *stage,
+				    struct effect_viewer *viewer) VG_MUST_CHECK;
+/* The whole screen, which must come out of the decompressor. */
+struct vg_error *effect_viewer_update(struct effect_viewer *viewer) VG_MUST_CHECK;
+void effect_viewer_close(struct effect_viewer *viewer);
+
+#define _cleanup_viewer_ __attribute__((cleanup(effect_viewer_close)))
+
+/* The listening socket of an NBD server; a client that comes and goes. */
+effect_stage_function effect_listener_open, effect_listener_call, effect_listener_close;
 
 /* Until `done`, or until QEMU has ended. */
 struct vg_error *effect_wait(struct effect_stage *stage, bool (*done)(void *), void *argument,

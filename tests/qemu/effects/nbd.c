@@ -17,17 +17,28 @@
 #define OPTION_REPLY 20
 #define STARTTLS     5
 
-/* Opens a server on a socket of its own, encrypted if `credentials` is not NULL; connects. */
-static struct vg_error *open_server(struct effect_stage *stage, const char *credentials,
-				    int *client)
+static void name_socket(const struct effect_stage *stage, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/nbd.sock", vg_qemu_folder(stage->qemu));
+}
+
+/* On a socket of its own, encrypted if `credentials` is not NULL. */
+static struct vg_error *open_server(struct effect_stage *stage, const char *credentials)
+{
+	char path[PATH_MAX];
+
+	name_socket(stage, path);
+	return vg_qmp_ask(vg_qemu_qmp(stage->qemu), "nbd-server-start",
+			  json_pack("{s:{s:s, s:{s:s}}, s:s*}", "addr", "type", "unix", "data",
+				    "path", path, "tls-creds", credentials),
+			  NULL);
+}
+
+static struct vg_error *connect_to_server(struct effect_stage *stage, int *client)
 {
 	char path[PATH_MAX], greeting[GREETING];
 
-	snprintf(path, sizeof(path), "%s/nbd.sock", vg_qemu_folder(stage->qemu));
-	VG_TRY(vg_qmp_ask(vg_qemu_qmp(stage->qemu), "nbd-server-start",
-			  json_pack("{s:{s:s, s:{s:s}}, s:s*}", "addr", "type", "unix", "data",
-				    "path", path, "tls-creds", credentials),
-			  NULL));
+	name_socket(stage, path);
 	VG_TRY(vg_unix_connect(path, client));
 	if (recv(*client, greeting, sizeof(greeting), MSG_WAITALL) != sizeof(greeting) ||
 	    memcmp(greeting, "NBDMAGICIHAVEOPT", 16) != 0)
@@ -51,15 +62,32 @@ static struct vg_error *close_server(struct effect_stage *stage)
 	return vg_qmp_ask(vg_qemu_qmp(stage->qemu), "nbd-server-stop", NULL, NULL);
 }
 
-/* A listener that is opened, called and closed. */
-struct vg_error *effect_run_listener(struct effect_stage *stage, bool *fixed)
+struct vg_error *effect_listener_open(struct effect_stage *stage)
+{
+	return open_server(stage, NULL);
+}
+
+struct vg_error *effect_listener_call(struct effect_stage *stage)
 {
 	_cleanup_close_ int client = -1;
 
-	(void)fixed;
-	VG_TRY(open_server(stage, NULL, &client));
+	VG_TRY(connect_to_server(stage, &client));
 	leave(client);
+	return NULL;
+}
+
+struct vg_error *effect_listener_close(struct effect_stage *stage)
+{
 	return close_server(stage);
+}
+
+/* A listener that is opened, called and closed. */
+struct vg_error *effect_run_listener(struct effect_stage *stage, bool *fixed)
+{
+	(void)fixed;
+	VG_TRY(effect_listener_open(stage));
+	VG_TRY(effect_listener_call(stage));
+	return effect_listener_close(stage);
 }
 
 static struct vg_error *ask_for_tls(int client)
@@ -88,7 +116,8 @@ struct vg_error *effect_run_tls(struct effect_stage *stage, bool *fixed)
 			  json_pack("{s:s, s:s, s:s}", "qom-type", "tls-creds-anon", "id",
 				    "anonymous", "endpoint", "server"),
 			  NULL));
-	VG_TRY(open_server(stage, "anonymous", &client));
+	VG_TRY(open_server(stage, "anonymous"));
+	VG_TRY(connect_to_server(stage, &client));
 	VG_TRY(ask_for_tls(client));
 	leave(client);
 	VG_TRY(close_server(stage));

@@ -164,36 +164,75 @@ static struct vg_error *greet(int client, uint16_t size[2])
 	return put(client, encodings, sizeof(encodings));
 }
 
-/* The whole screen, and what comes of it. */
-static struct vg_error *update(int client, const uint16_t size[2])
+/* 4 bytes for each pixel, which is how the screen has them. */
+static struct vg_error *unpack(struct effect_viewer *viewer, const struct rectangle *rectangle,
+			       size_t length)
 {
-	const uint16_t request[5] = {htons(0x0300), 0, 0, size[0], size[1]};
-	uint16_t head[2];
+	size_t bytes = 4UL * ntohs(rectangle->width) * ntohs(rectangle->height);
+	_cleanup_free_ unsigned char *packed = malloc(length), *pixels = malloc(bytes);
+	z_stream *stream = &viewer->decompressor;
+
+	if (!packed || !pixels)
+		return vg_error_no_memory();
+	VG_TRY(get(viewer->client, packed, length));
+	stream->next_in = packed;
+	stream->avail_in = (uInt)length;
+	stream->next_out = pixels;
+	stream->avail_out = (uInt)bytes;
+	if (inflate(stream, Z_SYNC_FLUSH) != Z_OK || stream->avail_in || stream->avail_out)
+		return vg_error_new(
+			VG_FAILED, "what the VNC server sends does not go on from its last update");
+	return NULL;
+}
+
+static struct vg_error *take_rectangle(struct effect_viewer *viewer)
+{
+	struct rectangle rectangle;
 	uint32_t length;
 
-	VG_TRY(put(client, request, sizeof(request)));
-	VG_TRY(get(client, head, sizeof(head)));
-	for (int left = ntohs(head[1]); left; left--) {
-		struct rectangle rectangle;
+	VG_TRY(get(viewer->client, &rectangle, sizeof(rectangle)));
+	VG_TRY(get(viewer->client, &length, sizeof(length)));
+	if (ntohl(rectangle.encoding) != ZLIB || !length)
+		return vg_error_new(VG_FAILED, "the VNC server does not compress");
+	return unpack(viewer, &rectangle, ntohl(length));
+}
 
-		VG_TRY(get(client, &rectangle, sizeof(rectangle)));
-		VG_TRY(get(client, &length, 4));
-		if (ntohl(rectangle.encoding) != ZLIB || !length)
-			return vg_error_new(VG_FAILED, "the VNC server does not compress");
-		VG_TRY(skip(client, ntohl(length)));
-	}
+struct vg_error *effect_viewer_update(struct effect_viewer *viewer)
+{
+	const uint16_t request[5] = {htons(0x0300), 0, 0, viewer->size[0], viewer->size[1]};
+	uint16_t head[2];
+
+	VG_TRY(put(viewer->client, request, sizeof(request)));
+	VG_TRY(get(viewer->client, head, sizeof(head)));
+	for (int left = ntohs(head[1]); left; left--)
+		VG_TRY(take_rectangle(viewer));
 	return NULL;
+}
+
+struct vg_error *effect_viewer_open(struct effect_stage *stage, struct effect_viewer *viewer)
+{
+	*viewer = (struct effect_viewer){.client = -1};
+	if (inflateInit(&viewer->decompressor) != Z_OK)
+		return vg_error_no_memory();
+	VG_TRY(connect_client(stage, false, &viewer->client));
+	return greet(viewer->client, viewer->size);
+}
+
+void effect_viewer_close(struct effect_viewer *viewer)
+{
+	if (viewer->client >= 0)
+		close(viewer->client);
+	viewer->client = -1;
+	inflateEnd(&viewer->decompressor);
 }
 
 static struct vg_error *one_client(struct effect_stage *stage)
 {
-	_cleanup_close_ int client = -1;
-	uint16_t size[2];
+	_cleanup_viewer_ struct effect_viewer viewer;
 
-	VG_TRY(connect_client(stage, false, &client));
-	VG_TRY(greet(client, size));
-	VG_TRY(update(client, size));
-	return update(client, size);
+	VG_TRY(effect_viewer_open(stage, &viewer));
+	VG_TRY(effect_viewer_update(&viewer));
+	return effect_viewer_update(&viewer);
 }
 
 static struct vg_error *memory_of(const struct effect_stage *stage, unsigned long *kb)

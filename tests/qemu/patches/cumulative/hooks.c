@@ -1,1 +1,0 @@
-../../../../patches/qemu/CVE-2025-11234/hooks.c
