@@ -377,17 +377,47 @@ static bool is_called_by_others(const struct vg_item *part)
 	return false;
 }
 
+static bool is_cut_off(const struct vg_item *post)
+{
+	return post->twin && vg_item_is_function(post) && vg_item_is_part(post) &&
+	       !strstr(post->name, ".cold") && is_called_by_others(post) &&
+	       is_called_by_others(post->twin);
+}
+
+/* What is left of its function as such, which it is a part of if both change. */
+static struct vg_error *is_function_same(struct vg_decoder *decoder, const struct vg_item *part,
+					 bool *same)
+{
+	struct vg_difference difference;
+
+	*same = true;
+	for (size_t i = 0; *same && i < part->object->item_count; i++) {
+		struct vg_item *item = part->object->items[i];
+
+		if (item->twin && vg_item_is_function(item) && !vg_item_is_part(item) &&
+		    item != part && !strcmp(item->base, part->base))
+			VG_TRY(vg_same_code(decoder, item->twin, item, same, &difference));
+	}
+	return NULL;
+}
+
 /*
  * The greater half of an inlined function (luaV_concat.part.0, which the interpreter's loop calls)
  * is called as a function is. It is replaced for itself, or its change would replace all callers.
  */
-static void mark_shared(struct vg_item *post)
+static struct vg_error *mark_shared(struct vg_decoder *decoder, struct vg_object *post)
 {
-	bool is_cut_off = post->twin && vg_item_is_function(post) && vg_item_is_part(post) &&
-			  !strstr(post->name, ".cold");
+	for (size_t i = 0; i < post->item_count; i++) {
+		struct vg_item *part = post->items[i];
+		bool same;
 
-	if (is_cut_off && is_called_by_others(post) && is_called_by_others(post->twin))
-		post->is_shared = post->twin->is_shared = true;
+		if (!is_cut_off(part))
+			continue;
+		part->is_shared = part->twin->is_shared = true;
+		VG_TRY(is_function_same(decoder, part, &same));
+		part->is_shared = part->twin->is_shared = same;
+	}
+	return NULL;
 }
 
 struct vg_error *vg_correlate(struct vg_decoder *decoder, struct vg_object *pre,
@@ -396,10 +426,9 @@ struct vg_error *vg_correlate(struct vg_decoder *decoder, struct vg_object *pre,
 	VG_TRY(correlate_by_name(pre, post));
 	VG_TRY(correlate_by_base(decoder, pre, post));
 	correlate_by_pointer(pre);
+	VG_TRY(mark_shared(decoder, post));
 	/* Comparisons so far were made with part of the twins: forget what they found. */
-	for (size_t i = 0; i < post->item_count; i++) {
+	for (size_t i = 0; i < post->item_count; i++)
 		post->items[i]->comparison = VG_NOT_COMPARED;
-		mark_shared(post->items[i]);
-	}
 	return NULL;
 }
