@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "patcher/coroutine.h"
 #include "patcher/pages.h"
+#include "patcher/pieces.h"
 #include "patcher/written.h"
 
 #define WORD	     8
@@ -30,6 +31,7 @@ struct walk {
 	 * have none, and to read them would make the kernel map a page of zeros.
 	 */
 	bool has_neighbours;
+	struct vg_pieces pieces; /* that are to be looked at */
 };
 
 static bool is_in(const struct vg_pointer_range *range, uint64_t value)
@@ -38,18 +40,35 @@ static bool is_in(const struct vg_pointer_range *range, uint64_t value)
 }
 
 /* False: there is no room for one more. */
-static bool add_half(struct vg_pointer_summary *summary, uint32_t half)
+static bool add_half(struct vg_pointer_summary *summary, uint32_t upper, uint32_t first,
+		     uint32_t last)
 {
-	for (size_t i = 0; i < summary->half_count; i++)
-		if (summary->halves[i] == half)
-			return true;
-	if (summary->half_count == sizeof(summary->halves) / sizeof(summary->halves[0]))
+	struct vg_pointer_half *half = summary->halves, *end = half + summary->half_count;
+
+	while (half < end && half->upper != upper)
+		half++;
+	if (half == summary->halves + sizeof(summary->halves) / sizeof(summary->halves[0]))
 		return false;
-	summary->halves[summary->half_count++] = half;
+	if (half == end) {
+		*half = (struct vg_pointer_half){upper, first, last};
+		summary->half_count++;
+	}
+	half->first = first < half->first ? first : half->first;
+	half->last = last > half->last ? last : half->last;
 	return true;
 }
 
 /* A range is shorter than 4 GiB: its ends have all the upper halves that there are. */
+static bool add_range(struct vg_pointer_summary *summary, const struct vg_pointer_range *range)
+{
+	uint32_t low = (uint32_t)(range->first >> 32), high = (uint32_t)(range->last >> 32);
+	uint32_t first = (uint32_t)range->first, last = (uint32_t)range->last;
+
+	if (low == high)
+		return add_half(summary, low, first, last);
+	return add_half(summary, low, first, UINT32_MAX) && add_half(summary, high, 0, last);
+}
+
 static void sum_up(struct vg_pointer_search *search)
 {
 	struct vg_pointer_summary *summary = &search->summary;
@@ -62,8 +81,7 @@ static void sum_up(struct vg_pointer_search *search)
 
 		low = range->first < low ? range->first : low;
 		high = range->last > high ? range->last : high;
-		has_room = has_room && add_half(summary, (uint32_t)(range->first >> 32)) &&
-			   add_half(summary, (uint32_t)(range->last >> 32));
+		has_room = has_room && add_range(summary, range);
 	}
 	summary->low = low;
 	summary->span = high - low;
@@ -107,8 +125,9 @@ static size_t find_word(struct vg_pointer_search *search, const uint8_t *bytes, 
 }
 
 /*
- * Could a word that begins in this block be one? Upper halves decide nearly always; the loops are
- * such that the compiler makes vector instructions of them. `halves` has one more than the block.
+ * Could a word that begins in this block be one? Programs are full of pointers with the same upper
+ * half as the patch has, so both halves count. The loops are such that the compiler makes vector
+ * instructions of them. `halves` has one more than the block.
  */
 __attribute__((target_clones("avx2", "default"), optimize("O3"))) static bool
 is_block_interesting(const struct vg_pointer_search *search, const half_word *halves)
@@ -117,10 +136,12 @@ is_block_interesting(const struct vg_pointer_search *search, const half_word *ha
 	uint32_t mark = (uint32_t)(search->guard >> 47), any = !summary->half_count;
 
 	for (size_t r = 0; r < summary->half_count; r++) {
-		uint32_t half = summary->halves[r];
+		struct vg_pointer_half half = summary->halves[r];
+		uint32_t span = half.last - half.first;
 
-		for (size_t i = 1; i <= BLOCK / 4; i++)
-			any |= (uint32_t)(halves[i] == half);
+		for (size_t i = 0; i < BLOCK / 4; i++)
+			any |= (uint32_t)(halves[i + 1] == half.upper) &
+			       (uint32_t)(halves[i] - half.first <= span);
 	}
 	if (!search->has_guard)
 		return any;
@@ -242,39 +263,11 @@ static bool is_over(const struct vg_pointer_search *search)
 	return search->found || search->unfinished;
 }
 
-void vg_suspects_add(struct vg_suspects *suspects, uint64_t start, uint64_t end)
-{
-	struct vg_suspect *last = suspects->count ? &suspects->runs[suspects->count - 1] : NULL;
-
-	if (last && start <= last->end) {
-		last->end = end > last->end ? end : last->end;
-		return;
-	}
-	if (suspects->count == suspects->room) {
-		size_t room = 2 * suspects->room + 64;
-		struct vg_suspect *grown = reallocarray(suspects->runs, room, sizeof(*grown));
-
-		if (!grown) {
-			suspects->no_memory = true;
-			return;
-		}
-		suspects->runs = grown;
-		suspects->room = room;
-	}
-	suspects->runs[suspects->count++] = (struct vg_suspect){start, end};
-}
-
-void vg_suspects_clear(struct vg_suspects *suspects)
-{
-	free(suspects->runs);
-	*suspects = (struct vg_suspects){0};
-}
-
 /* The page on which a word begins is looked at again, with what follows it. */
-static void take_word(struct walk *walk, uint64_t word)
+static void take_word(struct walk *walk, const struct vg_map *map, uint64_t word)
 {
 	struct vg_pointer_search *search = walk->search;
-	bool counts = !walk->is_survey || !is_stack(search->maps, walk->map);
+	bool counts = !walk->is_survey || !is_stack(search->maps, map);
 
 	if (!search->found && counts)
 		search->found = word;
@@ -293,28 +286,48 @@ static void cannot_read(struct walk *walk, uint64_t start, uint64_t end)
 		vg_suspects_add(search->suspects, start / VG_PAGE * VG_PAGE, end);
 }
 
-/* At most PIECE_BYTES. The last word of a piece may end in the `beyond` bytes behind it. */
-static void look_at_piece(struct walk *walk, uint64_t start, uint64_t end, size_t beyond)
+/* The last word of a piece may end behind it. */
+static void look_at_piece(void *context, const struct vg_piece *piece)
 {
+	struct walk *walk = context;
 	struct vg_pointer_search *search = walk->search;
-	size_t want = end - start;
-	size_t got = vg_memory_read_some(search->memory, start, search->buffer, want + beyond);
+	uint64_t start = piece->start;
 
-	if (got < want)
-		cannot_read(walk, start + got, end);
-	search->bytes += got;
+	if (search->found && !walk->is_survey)
+		return;
+	if (piece->got < piece->bytes)
+		cannot_read(walk, start + piece->got, start + piece->bytes);
+	search->bytes += piece->got;
 	search->unfinished |= search->most && search->bytes > search->most;
-	for (size_t at = 0, next; at < got; at = next) {
-		size_t word = at + look_at_bytes(search, search->buffer + at, got - at);
+	for (size_t at = 0, next; at < piece->got; at = next) {
+		size_t word = at + look_at_bytes(search, piece->content + at, piece->got - at);
 
-		if (word >= want)
+		if (word >= piece->bytes)
 			return;
-		take_word(walk, start + word);
+		take_word(walk, piece->map, start + word);
 		if (!walk->is_survey)
 			return;
 		/* One word is enough for a page to be suspect. */
 		next = (start + word) / VG_PAGE * VG_PAGE + VG_PAGE - start;
 	}
+}
+
+static void look_at_pieces(struct walk *walk)
+{
+	vg_pieces_read(&walk->pieces, walk->search->memory, walk->search->buffer, look_at_piece,
+		       walk);
+}
+
+/* At most PIECE_BYTES. */
+static void add_piece(struct walk *walk, uint64_t start, uint64_t end, size_t beyond)
+{
+	const struct vg_piece piece = {
+		.start = start, .bytes = end - start, .beyond = beyond, .map = walk->map};
+
+	if (vg_pieces_add(&walk->pieces, &piece, VG_POINTER_SEARCH_BYTES))
+		return;
+	look_at_pieces(walk);
+	vg_pieces_add(&walk->pieces, &piece, VG_POINTER_SEARCH_BYTES);
 }
 
 static bool is_too_large(const struct vg_pointer_search *search, const struct vg_map *map)
@@ -325,6 +338,16 @@ static bool is_too_large(const struct vg_pointer_search *search, const struct vg
 static bool is_wanted(const struct vg_pointer_search *search, const struct vg_map *map)
 {
 	return can_hold_pointers(map) && !is_too_large(search, map);
+}
+
+/* Can a word go on here, at the end of a run? */
+static bool has_more(const struct walk *walk, uint64_t end)
+{
+	const struct vg_maps *maps = walk->search->maps;
+	const struct vg_map *next = walk->map + 1;
+
+	return walk->has_neighbours &&
+	       (end < walk->map->end || (next < maps->maps + maps->count && next->start == end));
 }
 
 /* The part of a run that lies in one mapping. */
@@ -340,9 +363,9 @@ static void look_at_part(struct walk *walk, uint64_t start, uint64_t end)
 		uint64_t left = end - start;
 
 		if (left > PIECE_BYTES)
-			look_at_piece(walk, start, start + PIECE_BYTES, STEP);
+			add_piece(walk, start, start + PIECE_BYTES, STEP);
 		else
-			look_at_piece(walk, start, end, walk->has_neighbours ? STEP : 0);
+			add_piece(walk, start, end, has_more(walk, end) ? STEP : 0);
 	}
 }
 
@@ -493,7 +516,7 @@ static struct walk begin(struct vg_pointer_search *search, bool is_survey)
 	search->found = search->unreadable = search->left_out = search->bytes = 0;
 	search->unfinished = false;
 	sum_up(search);
-	return (struct walk){search, is_survey, NULL, false};
+	return (struct walk){.search = search, .is_survey = is_survey};
 }
 
 static void run(struct vg_pointer_search *search, bool is_survey)
@@ -508,6 +531,7 @@ static void run(struct vg_pointer_search *search, bool is_survey)
 		look_at_runs(&walk, search->written);
 	if (is_survey || !is_over(search))
 		look_at_all(&walk);
+	look_at_pieces(&walk);
 }
 
 struct vg_error *vg_pointer_survey(struct vg_pointer_search *search)
@@ -515,39 +539,6 @@ struct vg_error *vg_pointer_survey(struct vg_pointer_search *search)
 	search->suspects->count = 0;
 	run(search, true);
 	return search->suspects->no_memory ? vg_error_no_memory() : NULL;
-}
-
-static int by_start(const void *left, const void *right)
-{
-	const struct vg_suspect *a = left, *b = right;
-
-	return (a->start > b->start) - (a->start < b->start);
-}
-
-static bool append(struct vg_suspects *all, const struct vg_suspects *more)
-{
-	struct vg_suspect *grown =
-		reallocarray(all->runs, all->count + more->count + 1, sizeof(*grown));
-
-	if (!grown)
-		return false;
-	all->runs = grown;
-	all->room = all->count + more->count + 1;
-	for (size_t i = 0; i < more->count; i++)
-		grown[all->count++] = more->runs[i];
-	return true;
-}
-
-/* Puts the runs in order; what overlaps becomes one. */
-static void put_in_order(struct vg_suspects *suspects)
-{
-	size_t count = suspects->count;
-
-	if (count)
-		qsort(suspects->runs, count, sizeof(*suspects->runs), by_start);
-	suspects->count = 0;
-	for (size_t i = 0; i < count; i++)
-		vg_suspects_add(suspects, suspects->runs[i].start, suspects->runs[i].end);
 }
 
 struct vg_error *vg_pointer_survey_again(struct vg_pointer_search *search,
@@ -559,9 +550,9 @@ struct vg_error *vg_pointer_survey_again(struct vg_pointer_search *search,
 
 	search->suspects = &found;
 	look_at_runs(&walk, again);
+	look_at_pieces(&walk);
 	search->suspects = all;
-	no_memory = again->no_memory || found.no_memory || !append(all, &found);
-	put_in_order(all);
+	no_memory = again->no_memory || found.no_memory || !vg_suspects_join(all, &found);
 	again->count = 0;
 	vg_suspects_clear(&found);
 	return no_memory ? vg_error_no_memory() : NULL;

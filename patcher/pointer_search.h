@@ -31,23 +31,12 @@
 
 #include "common/process_maps.h"
 #include "patcher/memory.h"
+#include "patcher/suspects.h"
 
 /* Both ends count. */
 struct vg_pointer_range {
 	uint64_t first, last;
 };
-
-/* Runs of pages, ascending: what they hold is for the stop to judge. */
-struct vg_suspects {
-	struct vg_suspect {
-		uint64_t start, end;
-	} * runs;
-	size_t count, room;
-	bool no_memory;
-};
-/* Behind all that are there, or overlapping the last. */
-void vg_suspects_add(struct vg_suspects *suspects, uint64_t start, uint64_t end);
-void vg_suspects_clear(struct vg_suspects *suspects);
 
 /* For what is read: 64 pages, and half a word behind them. */
 #define VG_POINTER_SEARCH_BYTES (64 * 4096 + 4)
@@ -82,9 +71,12 @@ struct vg_pointer_search {
 
 	struct vg_pointer_summary {
 		uint64_t low, span; /* all ranges lie between the two */
-		uint32_t halves[8]; /* the upper ones of all addresses in the ranges */
-		size_t half_count;  /* 0 = too many */
-	} summary;		    /* of the ranges; the search's own */
+		/* All ranges, by the upper halves of their addresses: lower halves from, to. */
+		struct vg_pointer_half {
+			uint32_t upper, first, last;
+		} halves[8];
+		size_t half_count; /* 0 = too many */
+	} summary;		   /* of the ranges; the search's own */
 };
 
 /*

@@ -131,6 +131,55 @@ START_TEST(a_word_is_found_wherever_it_is)
 }
 END_TEST
 
+/* An area may lie on both sides of an address whose lower half is zero. */
+static const struct {
+	int64_t offset; /* from there */
+	bool found;
+} around_border[] = {
+	{-0x1001, false}, {-0x1000, true}, {-1, true},	    {0, true},
+	{0x2fff, true},	  {0x3000, true},  {0x3001, false}, {-0x100001000, false},
+};
+
+START_TEST(a_range_across_a_border_of_4_gib_is_searched_for)
+{
+	uint64_t border = (half * 2 & ~UINT64_C(0xffffffff)) + (UINT64_C(1) << 32);
+	struct vg_pointer_range range = {border - 0x1000, border + 0x3000};
+	struct place p;
+
+	set_up(&p);
+	put(&p, 64, border + (uint64_t)around_border[_i].offset);
+	read_maps(&p);
+	p.search.ranges = &range;
+	vg_pointer_search(&p.search);
+	ck_assert_uint_eq(p.search.found, around_border[_i].found ? (uintptr_t)p.page + 64 : 0);
+	tear_down(&p);
+}
+END_TEST
+
+/* Pieces that are read together are looked at in turn. */
+START_TEST(the_range_that_is_named_is_that_of_the_first_word)
+{
+	struct vg_pointer_range ranges[2];
+	uint64_t at = _i ? PAGE + 64 : 3 * PAGE - 8; /* in one run, or cut by a page without any */
+	struct place p;
+
+	set_up(&p);
+	if (!_i)
+		ck_assert_int_eq(madvise(p.page + PAGE, PAGE, MADV_DONTNEED), 0);
+	put(&p, 64, half * 2 + 2 * AREA_BYTES);
+	put(&p, at, half * 2);
+	read_maps(&p);
+	ranges[0] = (struct vg_pointer_range){half * 2, half * 2 + AREA_BYTES};
+	ranges[1] = (struct vg_pointer_range){half * 2 + 2 * AREA_BYTES, half * 2 + 3 * AREA_BYTES};
+	p.search.ranges = ranges;
+	p.search.range_count = 2;
+	vg_pointer_search(&p.search);
+	ck_assert_uint_eq(p.search.found, (uintptr_t)p.page + 64);
+	ck_assert_uint_eq(p.search.found_range, 1);
+	tear_down(&p);
+}
+END_TEST
+
 START_TEST(memory_that_is_read_only_by_now_is_searched)
 {
 	struct place p;
@@ -378,6 +427,9 @@ int main(void)
 
 	tcase_add_loop_test(tcase, a_word_is_found_wherever_it_is, 0,
 			    sizeof(words) / sizeof(words[0]));
+	tcase_add_loop_test(tcase, a_range_across_a_border_of_4_gib_is_searched_for, 0,
+			    sizeof(around_border) / sizeof(around_border[0]));
+	tcase_add_loop_test(tcase, the_range_that_is_named_is_that_of_the_first_word, 0, 2);
 	tcase_add_test(tcase, memory_that_is_read_only_by_now_is_searched);
 	tcase_add_test(tcase, a_pointer_that_glibc_mangled_is_found);
 	tcase_add_test(tcase, what_is_dead_on_a_stack_does_not_count);
