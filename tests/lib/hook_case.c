@@ -12,15 +12,19 @@
 #include "tests/lib/project.h"
 #include "tests/lib/suite.h"
 
+/* It could make coroutines, and has memory enough for the kernel to keep track of what is written.
+ */
 #define PROGRAM                                                                                    \
 	"#include <errno.h>\n#include <pthread.h>\n#include <signal.h>\n#include <stdio.h>\n"      \
-	"#include <stdlib.h>\n#include <time.h>\n"                                                 \
+	"#include <stdlib.h>\n#include <string.h>\n#include <time.h>\n#include <ucontext.h>\n"     \
+	"static char memory[4 << 20];\nvoid *volatile maker;\n"                                    \
 	"extern int limit;\nint price(int i);\nstatic int faults, interrupted;\n"                  \
 	"static void fault(int signal) { faults += signal != 0; }\n"                               \
 	"static void *nap(void *argument)\n{\n\tstruct timespec time = {0, 1000000};\n"            \
 	"\tfor (;;)\n\t\tif (nanosleep(&time, NULL) && errno == EINTR)\n\t\t\tinterrupted++;\n"    \
 	"\treturn argument;\n}\n"                                                                  \
 	"int main(void)\n{\n\tchar line[64];\n\tpthread_t thread;\n"                               \
+	"\tmemset(memory, 1, sizeof(memory));\n\tmaker = (void *)makecontext;\n"                   \
 	"\tsignal(SIGSEGV, fault);\n\tpthread_create(&thread, NULL, nap, NULL);\n"                 \
 	"\twhile (fgets(line, sizeof(line), stdin)) {\n"                                           \
 	"\t\tif (*line == '=')\n\t\t\tlimit = atoi(line + 1);\n"                                   \
