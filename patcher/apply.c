@@ -199,6 +199,7 @@ static struct vg_error *run_hooks_and_switch(struct commit *commit)
 	if (patch->hook_count)
 		VG_TRY(vg_hooks_can_run(&commit->hooks));
 	VG_TRY(vg_shadows_carry(&commit->shadows));
+	commit->leaving->has_written = commit->shadows.live;
 	VG_TRY(run_pre_hooks(commit));
 	VG_TRY(vg_switch_on(commit->memory, commit->plan, commit->areas,
 			    has_post ? VGA_POST_APPLY : VGA_APPLIED));

@@ -395,11 +395,11 @@ static const struct vg_maps *read_maps(const struct vg_leaving *leaving)
 	return is_read ? maps : NULL;
 }
 
-/* A hook that ran since they were listed may have written more. */
+/* A hook that ran since they were listed may have written more, as the commit. */
 static bool take_written(struct vg_leaving *leaving, const struct vg_stop_hooks *stop)
 {
 	leaving->written.count = 0;
-	return !stop->nanoseconds &&
+	return !stop->nanoseconds && !leaving->has_written &&
 	       vg_stacks_written(leaving->session->stacks, add_written, leaving) &&
 	       !leaving->written.no_memory;
 }

@@ -53,6 +53,7 @@ struct vg_leaving {
 	bool has_guard;
 	uint64_t guard;
 	struct vg_leaving_room *room; /* to read into */
+	bool has_written;  /* the commit, to what is searched, after the stop has listed it */
 	bool is_brief;	   /* rather undecided than long: the stop is for something else */
 	uint64_t surveyed; /* bytes */
 	bool is_tracked;   /* the survey counts: pages written since are told apart */

@@ -199,6 +199,9 @@ static struct vg_error *place(struct vg_shadows *shadows, const struct vg_shadow
 		return refuse_double(shadows, from, key);
 	keys_of(to)[*at] = key;
 	sizes_of(to)[*at] = sizes_of(from)[i];
+	/* The last look may have put another variable there, and what is attached again may grow.
+	 */
+	memset(value_of(to, *at), 0, to->bytes);
 	return NULL;
 }
 

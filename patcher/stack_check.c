@@ -7,6 +7,7 @@
  * 2. Own stack: with rsp in it, [rsp, end) is scanned. What lies below rsp is dead.
  * 3. Foreign stack (alternate signal stack, coroutine): from rsp to the end of its mapping is
  *    scanned, and the whole own stack too, since nobody knows yet which part of it is suspended.
+ *    Of a split stack (gcc -fsplit-stack) more pieces may lie anywhere: that is decided by 4.
  * 4. No hit: safe. A hit: the chain of frames must unwind to its end with no frame in a range.
  * 5. The chain says which words are return addresses, so that it clears hits: all of them if it
  *    ends in the own stack and lies above them. A hit above the chain's end could belong to
@@ -120,6 +121,7 @@ struct look {
 	const struct user_regs_struct *regs;
 	struct stack_ranges ranges;
 	struct stack_own own;
+	bool is_split; /* asked of a foreign stack only */
 	struct stack_hits own_hits, foreign_hits;
 	const char *undecided; /* why a scan alone cannot tell, or NULL */
 	struct stack_chain chain;
@@ -178,6 +180,9 @@ static void scan_foreign(struct look *look)
 	else if (!stack_scan_resident(look->stacks, &look->ranges, look->tid, look->own.start,
 				      look->own.end, &look->own_hits))
 		look->undecided = "has a stack of its own that cannot be read";
+	look->is_split = stack_is_split(look->tid, look->regs->fs_base);
+	if (look->is_split && !look->undecided)
+		look->undecided = "runs on a stack of several pieces";
 }
 
 static void walk(struct look *look)
@@ -185,6 +190,7 @@ static void walk(struct look *look)
 	struct vg_stacks *stacks = look->stacks;
 	struct unwind_frame frame = unwind_frame_of(look->regs, stack_window_read, &stacks->window);
 
+	frame.is_split = look->is_split;
 	stacks->saw_hit = true;
 	stack_chain_walk(&stacks->unwinder, &frame, &look->ranges, &look->chain);
 	look->has_chain = true;

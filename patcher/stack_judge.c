@@ -187,13 +187,27 @@ static struct vg_error *scan_quickly(struct stack_look *look, uint64_t end)
 	return NULL;
 }
 
+/*
+ * Then other pieces of its stack may lie anywhere. Before the stop, when no thread was seen yet,
+ * nobody can tell.
+ */
+static bool may_be_split(const struct stack_look *look)
+{
+	const struct vg_stacks *stacks = look->stacks;
+
+	for (size_t i = 0; i < stacks->seen_count; i++)
+		if (stack_is_split(stacks->seen[i].tid, stacks->seen[i].regs.fs_base))
+			return true;
+	return !stacks->seen_count;
+}
+
 /* The chain is not complete and nothing says that the context is stale: every word counts. */
 static enum stack_state judge_by_words(struct stack_look *look, uint64_t end)
 {
 	bool is_whole = end - look->rsp <= COROUTINE_MAP_MAX &&
 			(look->scan_end == end || scan_to(look, look->scan_end, end));
 
-	if (is_whole && !look->hits.count && !look->chain.hit)
+	if (is_whole && !look->hits.count && !look->chain.hit && !may_be_split(look))
 		return STACK_LIVE_SAFE;
 	if (!look->chain.hit)
 		look->problem = is_whole ? stack_chain_problem(&look->chain)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "patcher/stack_memory.h"
 #include "patcher/stack_thread.h"
 
 #define PAGE 4096
@@ -45,6 +46,20 @@ struct stack_own stack_own_of(const struct vg_stacks *stacks, pid_t tid, uint64_
 		.start = map->start,
 		.end = is_main ? map->end : fs_base & ~UINT64_C(7),
 	};
+}
+
+/*
+ * gcc -fsplit-stack keeps the limit of the piece that is in use here, in a word that glibc leaves
+ * to it (__private_ss of sysdeps/x86_64/nptl/tls.h). Programs without leave it zero.
+ */
+#define SPLIT_STACK_LIMIT 0x70
+
+bool stack_is_split(pid_t tid, uint64_t fs_base)
+{
+	uint64_t limit;
+
+	return !fs_base || !stack_read(tid, fs_base + SPLIT_STACK_LIMIT, &limit, sizeof(limit)) ||
+	       limit;
 }
 
 #define PRESENT (UINT64_C(1) << 63)

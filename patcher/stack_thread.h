@@ -80,6 +80,11 @@ VG_MUST_CHECK struct vg_error *stack_coroutines_prepare(struct vg_stacks *stacks
 VG_MUST_CHECK struct vg_error *stack_maps_freshen(struct vg_stacks *stacks);
 
 struct stack_own stack_own_of(const struct vg_stacks *stacks, pid_t tid, uint64_t fs_base);
+/*
+ * May it have frames on pieces of stack that are neither its own stack nor in the mapping that its
+ * stack pointer is in? Also if nobody can tell.
+ */
+bool stack_is_split(pid_t tid, uint64_t fs_base);
 /* As stack_scan_region(), without touching pages that have no content. */
 bool stack_scan_resident(struct vg_stacks *stacks, const struct stack_ranges *ranges, pid_t tid,
 			 uint64_t start, uint64_t end, struct stack_hits *hits);

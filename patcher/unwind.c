@@ -159,11 +159,14 @@ static bool caller_registers(const struct unwinder *unwinder, const struct unwin
 	return caller->known & (1u << CFI_RIP) && caller->known & (1u << CFI_RSP);
 }
 
-/* A return pops at least the return address. Only a signal frame may lead to another stack. */
+/*
+ * A return pops at least the return address. Only a signal frame, or the code between two pieces of
+ * a split stack, which nothing tells from other code, may lead to another stack.
+ */
 static bool is_step_up(const struct unwinder *unwinder, const struct unwind_frame *frame,
 		       const struct cfi_machine *caller)
 {
-	return unwinder->entry.signal_frame ||
+	return unwinder->entry.signal_frame || frame->is_split ||
 	       caller->registers[CFI_RSP] > frame->machine.registers[CFI_RSP];
 }
 

@@ -19,6 +19,7 @@ struct unwind_frame {
 	 * function that made the call: look up the byte before it.
 	 */
 	bool exact;
+	bool is_split;	   /* the caller of a frame may be on another piece of stack */
 	bool interrupted;  /* this frame was reached through a signal frame */
 	bool is_coroutine; /* outermost, and made by makecontext() */
 	bool finished;	   /* its function has returned */

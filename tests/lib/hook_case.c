@@ -12,15 +12,19 @@
 #include "tests/lib/project.h"
 #include "tests/lib/suite.h"
 
+/* It could make coroutines, and has memory enough for the kernel to keep track of what is written.
+ */
 #define PROGRAM                                                                                    \
 	"#include <errno.h>\n#include <pthread.h>\n#include <signal.h>\n#include <stdio.h>\n"      \
-	"#include <stdlib.h>\n#include <time.h>\n"                                                 \
+	"#include <stdlib.h>\n#include <string.h>\n#include <time.h>\n#include <ucontext.h>\n"     \
+	"static char memory[4 << 20];\nvoid *volatile maker;\n"                                    \
 	"extern int limit;\nint price(int i);\nstatic int faults, interrupted;\n"                  \
 	"static void fault(int signal) { faults += signal != 0; }\n"                               \
 	"static void *nap(void *argument)\n{\n\tstruct timespec time = {0, 1000000};\n"            \
 	"\tfor (;;)\n\t\tif (nanosleep(&time, NULL) && errno == EINTR)\n\t\t\tinterrupted++;\n"    \
 	"\treturn argument;\n}\n"                                                                  \
 	"int main(void)\n{\n\tchar line[64];\n\tpthread_t thread;\n"                               \
+	"\tmemset(memory, 1, sizeof(memory));\n\tmaker = (void *)makecontext;\n"                   \
 	"\tsignal(SIGSEGV, fault);\n\tpthread_create(&thread, NULL, nap, NULL);\n"                 \
 	"\twhile (fgets(line, sizeof(line), stdin)) {\n"                                           \
 	"\t\tif (*line == '=')\n\t\t\tlimit = atoi(line + 1);\n"                                   \
@@ -102,16 +106,6 @@ void vg_hook_case_must_build(const char *name, const char *hooks, const char *op
 	ck_assert_msg(vg_hook_case_build(name, all, &text) == 0, "%s", text);
 }
 
-struct vg_process *vg_hook_case_start(void)
-{
-	const char *const argv[] = {"./program", NULL};
-	struct vg_process *process;
-	struct vg_error *error = vg_process_start(argv, &process);
-
-	ck_assert_msg(!error, "%s", vg_error_text(error));
-	return process;
-}
-
 void vg_hook_case_expect(struct vg_process *process, const char *question, const char *answer)
 {
 	size_t from = process->output.length, at;
@@ -122,6 +116,17 @@ void vg_hook_case_expect(struct vg_process *process, const char *question, const
 	ck_assert_msg(!error, "%s", vg_error_text(error));
 	ck_assert_msg(!strncmp(process->output.text + from, answer, strlen(answer)),
 		      "%s: expected %s, got %s", question, answer, process->output.text + from);
+}
+
+struct vg_process *vg_hook_case_start(void)
+{
+	const char *const argv[] = {"./program", NULL};
+	struct vg_process *process;
+	struct vg_error *error = vg_process_start(argv, &process);
+
+	ck_assert_msg(!error, "%s", vg_error_text(error));
+	vg_hook_case_expect(process, "0\n", "price 11\n");
+	return process;
 }
 
 /* Runs the verb; *text is its JSON line. */

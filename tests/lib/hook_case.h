@@ -32,7 +32,9 @@ int vg_hook_case_build(const char *name, const char *options, char **text);
 /* The same, which must succeed, with this hooks file (NULL: none) and no more than that. */
 void vg_hook_case_must_build(const char *name, const char *hooks, const char *options);
 
-/* Commands: N asks for the price of an item, =N sets the limit, ? tells it, and what signals did.
+/*
+ * Commands: N asks for the price of an item, =N sets the limit, ? tells it, and what signals did.
+ * The first one is answered: the dynamic linker is done.
  */
 struct vg_process *vg_hook_case_start(void);
 /* The answer must begin with that. */

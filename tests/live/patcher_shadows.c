@@ -210,6 +210,22 @@ START_TEST(an_address_that_a_post_apply_hook_renews_does_not_keep_the_old_memory
 }
 END_TEST
 
+/* Such as the name of something: it lies in the memory of the patch that was replaced. */
+START_TEST(a_variable_that_points_into_the_old_patch_keeps_its_memory)
+{
+	static const char points[] =
+		TABLE(64, 64) "static const char text[] = \"a name\";\n" POST_APPLY(
+			"const char **name = vgraft_shadow_attach(&items[3], 9, 8); *name = text;");
+	_cleanup_process_ struct vg_process *process = vg_hook_case_start();
+
+	vg_hook_case_must_build("fix", points, "");
+	vg_hook_case_must_build("all", TABLE(64, 64), "--replace");
+	vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "");
+	vg_hook_case_run(process, "apply all.vgp", "\"applied\"",
+			 "the memory of patch fix, which is out, stays");
+}
+END_TEST
+
 START_TEST(hooks_files_of_several_fixes_share_the_table_of_a_file_of_its_own)
 {
 	_cleanup_process_ struct vg_process *process = vg_hook_case_start();
@@ -304,6 +320,7 @@ int main(void)
 	tcase_add_test(tcase, variables_of_several_patches_come_together_in_one_table);
 	tcase_add_loop_test(
 		tcase, an_address_that_a_post_apply_hook_renews_does_not_keep_the_old_memory, 0, 2);
+	tcase_add_test(tcase, a_variable_that_points_into_the_old_patch_keeps_its_memory);
 	tcase_add_test(tcase, hooks_files_of_several_fixes_share_the_table_of_a_file_of_its_own);
 	tcase_add_loop_test(tcase, a_table_that_is_not_one_or_too_small_is_refused_when_it_is_built,
 			    0, COUNT(mistakes));

@@ -225,6 +225,15 @@ START_TEST(a_program_without_dynamic_linking_is_unwound_too)
 }
 END_TEST
 
+START_TEST(a_changed_function_on_a_piece_in_the_middle_of_a_split_stack_is_found)
+{
+	probe_program = "stack_split";
+	assert_unsafe_in_changed("busy");
+	assert_safe("idle");
+	assert_undecided("without-cfi", "without unwind information");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("stack of threads");
@@ -248,6 +257,8 @@ int main(void)
 	tcase_add_test(tcase, a_backtrace_goes_from_the_system_call_to_the_start);
 	tcase_add_test(tcase, a_blockers_backtrace_gets_the_names_of_functions);
 	tcase_add_test(tcase, a_program_without_dynamic_linking_is_unwound_too);
+	tcase_add_test(tcase,
+		       a_changed_function_on_a_piece_in_the_middle_of_a_split_stack_is_found);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }
