@@ -352,10 +352,20 @@ static struct vg_error *find_difference(struct search *search, struct vg_object 
 	return NULL;
 }
 
+/* A function of another source may have the name: ssh-agent calls the pkcs11 helper by one. */
+static bool is_of_another_program(const struct search *search)
+{
+	const struct vg_target *target = search->matcher->target;
+
+	return vg_target_names_files(target) &&
+	       !vg_target_has_file(target, search->item->object->file);
+}
+
 static void explain_failure(struct search *search, bool is_known, struct vg_match *match)
 {
 	struct vg_arena *arena = search->matcher->arena;
 	const char *name = search->item->name, *path = search->matcher->target->elf->path;
+	const char *file = search->item->object->file;
 
 	match->rule = VG_RULE_MISMATCH;
 	if (search->matcher->target->is_executable && has_tls_descriptor(search->listing)) {
@@ -378,6 +388,12 @@ static void explain_failure(struct search *search, bool is_known, struct vg_matc
 			"and what lies beside it is not what its object has there; give --symbols",
 			path, candidates_text(search), name,
 			(unsigned long long)search->item->size);
+	} else if (is_of_another_program(search)) {
+		match->why = vg_arena_printf(
+			arena,
+			"%s was not linked from %s, which has %s: its symbol table does not name "
+			"that source; the fix belongs into another program or library",
+			path, file, name);
 	} else if (search->best.why) {
 		match->why = vg_arena_printf(
 			arena,

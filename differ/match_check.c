@@ -187,3 +187,12 @@ bool vg_target_has_file(const struct vg_target *target, const char *file)
 	}
 	return false;
 }
+
+bool vg_target_names_files(const struct vg_target *target)
+{
+	for (size_t i = 0; i < target->symbols.count; i++)
+		if (GELF_ST_TYPE(target->symbols.symbols[i].sym.st_info) == STT_FILE &&
+		    *target->symbols.symbols[i].name)
+			return true;
+	return false;
+}

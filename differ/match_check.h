@@ -41,5 +41,7 @@ VG_MUST_CHECK struct vg_error *vg_match_note_site(struct vg_matcher *matcher,
 bool vg_symbol_is_of_file(const struct vg_symbol *symbol, const char *file);
 /* Does the symbol table name this source (STT_FILE)? */
 bool vg_target_has_file(const struct vg_target *target, const char *file);
+/* Does it name any source? */
+bool vg_target_names_files(const struct vg_target *target);
 
 #endif

@@ -198,15 +198,6 @@ static struct vg_error *compare_with(struct vg_patch_build *build, struct standi
 			 &standings[i]);
 }
 
-static bool names_source_files(const struct vg_target *target)
-{
-	for (size_t i = 0; i < target->symbols.count; i++)
-		if (GELF_ST_TYPE(target->symbols.symbols[i].sym.st_info) == STT_FILE &&
-		    *target->symbols.symbols[i].name)
-			return true;
-	return false;
-}
-
 static bool is_other_unit_there(const struct vg_patch_build *build, const struct vg_change *change)
 {
 	for (size_t i = 0; i < build->pair_count; i++) {
@@ -234,7 +225,7 @@ static bool are_all_of_other_units(const struct vg_patch_build *build, const str
 /* Each program has a main(); that the target has one says nothing. */
 static bool is_of_another_program(const struct vg_patch_build *build, const struct vg_pair *pair)
 {
-	return !pair->unit->lto_dropped && names_source_files(build->target) &&
+	return !pair->unit->lto_dropped && vg_target_names_files(build->target) &&
 	       !vg_target_has_file(build->target, pair->unit->file) &&
 	       are_all_of_other_units(build, pair) && !may_any_be_there(build, pair, "main");
 }
