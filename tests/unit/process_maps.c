@@ -172,6 +172,26 @@ START_TEST(a_mapping_behind_the_known_ones_is_a_change)
 }
 END_TEST
 
+/* Kernels before 6.11 tell no numbers, as this file does not. */
+START_TEST(where_no_numbers_are_told_the_text_decides)
+{
+	struct vg_maps_file file = {.fd = memfd_create("maps", MFD_CLOEXEC)};
+	bool same;
+
+	ck_assert_int_eq(write(file.fd, text, strlen(text)), (ssize_t)strlen(text));
+	ck_assert_ptr_null(vg_maps_file_read(&file));
+	ck_assert_uint_eq(file.maps.count, 6);
+	ck_assert(!vg_maps_query(file.fd, &file.maps, &same));
+	ck_assert(vg_maps_file_is_unchanged(&file));
+	ck_assert_int_eq(pwrite(file.fd, "r", 1, (off_t)(strstr(text, "--xp") - text)), 1);
+	ck_assert(!vg_maps_file_is_unchanged(&file));
+	ck_assert_ptr_null(vg_maps_file_read(&file));
+	ck_assert(vg_maps_file_is_unchanged(&file));
+	ck_assert(file.maps.maps[5].readable);
+	vg_maps_file_close(&file);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("process_maps");
@@ -185,6 +205,7 @@ int main(void)
 	tcase_add_loop_test(tcase, an_unchanged_map_is_told_from_each_change, 0,
 			    sizeof(changes) / sizeof(changes[0]));
 	tcase_add_test(tcase, a_mapping_behind_the_known_ones_is_a_change);
+	tcase_add_test(tcase, where_no_numbers_are_told_the_text_decides);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }

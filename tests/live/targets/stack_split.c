@@ -5,40 +5,11 @@
  * one in the middle, and made none of the pieces, so that no other one has an address in it.
  */
 #include <pthread.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#define KEEP	__attribute__((noinline, noclone, noipa))
-#define CHANGED KEEP __attribute__((section("changed_code")))
-#define BARRIER __asm__ volatile("" ::: "memory")
-
-extern char __start_changed_code[], __stop_changed_code[];
-
-/* What the linker knows nothing of: it keeps to its piece. */
-__attribute__((no_split_stack)) void call_without_cfi(void (*function)(void));
-
-__asm__(".text\n"
-	".type call_without_cfi, @function\n"
-	"call_without_cfi:\n"
-	"	push %rbx\n"
-	"	call *%rdi\n"
-	"	pop %rbx\n"
-	"	ret\n"
-	".size call_without_cfi, . - call_without_cfi\n");
-
-KEEP static void wait_here(void)
-{
-	printf("ready %p %p\n", (void *)__start_changed_code, (void *)__stop_changed_code);
-	fflush(stdout);
-	for (;;) {
-		pause();
-		BARRIER;
-	}
-}
+#include "stack_wait.h"
 
 /* The next piece shall not come to lie beside the one before. */
 KEEP static void keep_apart(void)
