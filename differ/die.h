@@ -30,6 +30,8 @@ VG_MUST_CHECK struct vg_error *vg_dies_close(struct vg_dies *dies);
 
 /* die_check.c: can libdwarf be trusted with them? */
 bool vg_dies_are_readable(const struct vg_die_sections *sections);
+/* die_lines.c: the same of .debug_line. */
+bool vg_die_lines_are_sound(const uint8_t *bytes, uint64_t size);
 
 /* The root entry of the next unit, or NULL. Entries are released, or handed to vg_die_next(). */
 Dwarf_Die vg_dies_next_unit(struct vg_dies *dies);

@@ -39,6 +39,9 @@ static bool are_lists_sound(const struct vg_die_sections *sections, const char *
 
 bool vg_dies_are_readable(const struct vg_die_sections *sections)
 {
+	const struct vg_die_section *lines = vg_die_section_named(sections, ".debug_line");
+
 	return are_lists_sound(sections, ".debug_rnglists") &&
-	       are_lists_sound(sections, ".debug_loclists");
+	       are_lists_sound(sections, ".debug_loclists") &&
+	       (!lines || vg_die_lines_are_sound(lines->bytes, lines->size));
 }

@@ -10,11 +10,11 @@
 #include "common/error.h"
 #include "differ/earlier.h"
 #include "differ/unwind_copy.h"
-#include "differ/unwind_reader.h"
+#include "differ/dwarf_reader.h"
 
-static void skip_block(struct vg_unwind_reader *program)
+static void skip_block(struct vg_dwarf_reader *program)
 {
-	uint64_t bytes = vg_unwind_read_leb(program);
+	uint64_t bytes = vg_dwarf_read_leb(program);
 
 	if (bytes > program->end - program->at)
 		program->failed = true;
@@ -23,7 +23,7 @@ static void skip_block(struct vg_unwind_reader *program)
 }
 
 /* Steps over the operands of an instruction that does not move the location (DWARF 5, 6.4.2). */
-static void skip_operands(struct vg_unwind_reader *program, uint8_t opcode)
+static void skip_operands(struct vg_dwarf_reader *program, uint8_t opcode)
 {
 	switch (opcode) {
 	case DW_CFA_nop:
@@ -37,8 +37,8 @@ static void skip_operands(struct vg_unwind_reader *program, uint8_t opcode)
 	case DW_CFA_def_cfa_sf:
 	case DW_CFA_val_offset:
 	case DW_CFA_val_offset_sf:
-		vg_unwind_read_leb(program);
-		vg_unwind_read_leb(program);
+		vg_dwarf_read_leb(program);
+		vg_dwarf_read_leb(program);
 		break;
 	case DW_CFA_restore_extended:
 	case DW_CFA_undefined:
@@ -47,11 +47,11 @@ static void skip_operands(struct vg_unwind_reader *program, uint8_t opcode)
 	case DW_CFA_def_cfa_offset:
 	case DW_CFA_def_cfa_offset_sf:
 	case DW_CFA_GNU_args_size:
-		vg_unwind_read_leb(program);
+		vg_dwarf_read_leb(program);
 		break;
 	case DW_CFA_expression:
 	case DW_CFA_val_expression:
-		vg_unwind_read_leb(program);
+		vg_dwarf_read_leb(program);
 		skip_block(program);
 		break;
 	case DW_CFA_def_cfa_expression:
@@ -63,15 +63,15 @@ static void skip_operands(struct vg_unwind_reader *program, uint8_t opcode)
 }
 
 /* The distance of an advance, or -1: another instruction, whose operands are stepped over. */
-static int64_t take_instruction(struct vg_unwind_reader *program)
+static int64_t take_instruction(struct vg_dwarf_reader *program)
 {
-	uint8_t opcode = (uint8_t)vg_unwind_read(program, 1);
+	uint8_t opcode = (uint8_t)vg_dwarf_read(program, 1);
 
 	switch (opcode & 0xc0) {
 	case DW_CFA_advance_loc:
 		return opcode & 0x3f;
 	case DW_CFA_offset:
-		vg_unwind_read_leb(program);
+		vg_dwarf_read_leb(program);
 		return -1;
 	case DW_CFA_restore:
 		return -1;
@@ -79,11 +79,11 @@ static int64_t take_instruction(struct vg_unwind_reader *program)
 		break;
 	}
 	if (opcode == DW_CFA_advance_loc1)
-		return (int64_t)vg_unwind_read(program, 1);
+		return (int64_t)vg_dwarf_read(program, 1);
 	if (opcode == DW_CFA_advance_loc2)
-		return (int64_t)vg_unwind_read(program, 2);
+		return (int64_t)vg_dwarf_read(program, 2);
 	if (opcode == DW_CFA_advance_loc4)
-		return (int64_t)vg_unwind_read(program, 4);
+		return (int64_t)vg_dwarf_read(program, 4);
 	skip_operands(program, opcode);
 	return -1;
 }
@@ -105,7 +105,7 @@ static struct vg_error *put_advance(struct vg_unwind_copy *table, unsigned dista
 }
 
 static struct vg_error *translate(struct vg_unwind_copy *table, const struct vg_change *change,
-				  struct vg_unwind_reader *program, uint64_t code_align)
+				  struct vg_dwarf_reader *program, uint64_t code_align)
 {
 	uint64_t old = 0;
 	int new = 0;
@@ -139,7 +139,7 @@ static struct vg_error *put_record(struct vg_unwind_copy *table, const struct vg
 {
 	uint32_t start = (uint32_t)table->bytes.count;
 	uint32_t head[4] = {0, start + 4 - cie_offset, 0, (uint32_t)change->displaced->size};
-	struct vg_unwind_reader program = {
+	struct vg_dwarf_reader program = {
 		.data = data, .at = fde->instructions, .end = fde->offset + fde->bytes};
 	struct vg_fix fix = {.offset = start + 8,
 			     .type = VGP_PC32,

@@ -3,7 +3,7 @@
 
 #include <libdwarf/dwarf.h>
 
-#include "differ/unwind_reader.h"
+#include "differ/dwarf_reader.h"
 
 unsigned vg_unwind_pointer_bytes(uint8_t encoding)
 {
@@ -23,31 +23,31 @@ unsigned vg_unwind_pointer_bytes(uint8_t encoding)
 	}
 }
 
-static void read_personality(struct vg_unwind_reader *reader, struct vg_unwind_cie *cie)
+static void read_personality(struct vg_dwarf_reader *reader, struct vg_unwind_cie *cie)
 {
 	cie->has_personality = true;
 	cie->personality_encoding_offset = reader->at;
-	cie->personality_encoding = (uint8_t)vg_unwind_read(reader, 1);
+	cie->personality_encoding = (uint8_t)vg_dwarf_read(reader, 1);
 	cie->personality_offset = reader->at;
-	vg_unwind_read(reader, vg_unwind_pointer_bytes(cie->personality_encoding));
+	vg_dwarf_read(reader, vg_unwind_pointer_bytes(cie->personality_encoding));
 }
 
-static void read_augmentation(struct vg_unwind_reader *reader, const char *text,
+static void read_augmentation(struct vg_dwarf_reader *reader, const char *text,
 			      struct vg_unwind_cie *cie)
 {
-	uint64_t end = vg_unwind_read_leb(reader);
+	uint64_t end = vg_dwarf_read_leb(reader);
 
 	end += reader->at;
 	cie->has_augmentation = true;
 	for (text++; *text && !reader->failed; text++) {
 		switch (*text) {
 		case 'R':
-			cie->encoding = (uint8_t)vg_unwind_read(reader, 1);
+			cie->encoding = (uint8_t)vg_dwarf_read(reader, 1);
 			break;
 		case 'L':
 			cie->has_lsda = true;
 			cie->lsda_encoding_offset = reader->at;
-			cie->lsda_encoding = (uint8_t)vg_unwind_read(reader, 1);
+			cie->lsda_encoding = (uint8_t)vg_dwarf_read(reader, 1);
 			break;
 		case 'P':
 			read_personality(reader, cie);
@@ -65,22 +65,22 @@ static void read_augmentation(struct vg_unwind_reader *reader, const char *text,
 		reader->at = end;
 }
 
-static bool read_cie(struct vg_unwind_reader *reader, struct vg_unwind_cie *cie)
+static bool read_cie(struct vg_dwarf_reader *reader, struct vg_unwind_cie *cie)
 {
-	uint64_t version = vg_unwind_read(reader, 1);
+	uint64_t version = vg_dwarf_read(reader, 1);
 	const char *text = (const char *)reader->data + reader->at;
 
-	while (!reader->failed && vg_unwind_read(reader, 1))
+	while (!reader->failed && vg_dwarf_read(reader, 1))
 		;
 	if (reader->failed || (version != 1 && version != 3))
 		return false;
 	cie->numbers = reader->at;
-	cie->code_align = vg_unwind_read_leb(reader);
-	vg_unwind_read_leb(reader); /* data alignment, signed; its length is the same */
+	cie->code_align = vg_dwarf_read_leb(reader);
+	vg_dwarf_read_leb(reader); /* data alignment, signed; its length is the same */
 	if (version == 1)
-		vg_unwind_read(reader, 1);
+		vg_dwarf_read(reader, 1);
 	else
-		vg_unwind_read_leb(reader);
+		vg_dwarf_read_leb(reader);
 	cie->numbers_end = reader->at;
 	if (*text == 'z')
 		read_augmentation(reader, text, cie);
@@ -100,7 +100,7 @@ static bool is_cie_at(const uint8_t *data, size_t size, uint64_t offset)
 	return !id;
 }
 
-static bool read_fde(struct vg_unwind_reader *reader, const uint8_t *data, size_t size,
+static bool read_fde(struct vg_dwarf_reader *reader, const uint8_t *data, size_t size,
 		     struct vg_unwind_fde *fde)
 {
 	struct vg_unwind_cie cie;
@@ -115,11 +115,11 @@ static bool read_fde(struct vg_unwind_reader *reader, const uint8_t *data, size_
 		return false;
 	fde->pointer_bytes = vg_unwind_pointer_bytes(cie.encoding);
 	fde->pc_begin_offset = reader->at;
-	vg_unwind_read(reader, fde->pointer_bytes);
+	vg_dwarf_read(reader, fde->pointer_bytes);
 	fde->pc_range_offset = reader->at;
-	vg_unwind_read(reader, fde->pointer_bytes);
+	vg_dwarf_read(reader, fde->pointer_bytes);
 	if (cie.has_augmentation) {
-		uint64_t skip = vg_unwind_read_leb(reader);
+		uint64_t skip = vg_dwarf_read_leb(reader);
 
 		if (skip > reader->end - reader->at)
 			return false;
@@ -134,12 +134,12 @@ static bool read_fde(struct vg_unwind_reader *reader, const uint8_t *data, size_
 bool vg_unwind_next(const uint8_t *data, size_t size, uint64_t offset, uint64_t *next, bool *is_cie,
 		    struct vg_unwind_cie *cie, struct vg_unwind_fde *fde)
 {
-	struct vg_unwind_reader reader = {.data = data, .at = offset, .end = size};
+	struct vg_dwarf_reader reader = {.data = data, .at = offset, .end = size};
 
 	if (offset > size)
 		return false;
 
-	uint64_t length = vg_unwind_read(&reader, 4);
+	uint64_t length = vg_dwarf_read(&reader, 4);
 
 	/* 0xffffffff begins records over 4 GiB, which no linker makes: beyond the end as well. */
 	if (reader.failed || length < 4 || length > size - reader.at)
@@ -147,7 +147,7 @@ bool vg_unwind_next(const uint8_t *data, size_t size, uint64_t offset, uint64_t 
 	reader.end = reader.at + length;
 	*next = reader.end;
 
-	uint64_t id_at = reader.at, id = vg_unwind_read(&reader, 4);
+	uint64_t id_at = reader.at, id = vg_dwarf_read(&reader, 4);
 
 	*is_cie = !id;
 	if (*is_cie) {

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers of call frame information, read one after the other (DWARF 5, 7.6). What would lie behind
+ * Numbers of debug information, read one after the other (DWARF 5, 7.6). What would lie behind
  * the end reads as 0 and is remembered in `failed`; nothing is read after that.
  */
-#ifndef DIFFER_UNWIND_READER_H
-#define DIFFER_UNWIND_READER_H
+#ifndef DIFFER_DWARF_READER_H
+#define DIFFER_DWARF_READER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-struct vg_unwind_reader {
+struct vg_dwarf_reader {
 	const uint8_t *data;
 	uint64_t at, end;
 	bool failed;
 };
 
 /* Up to 8 bytes, little-endian. */
-static inline uint64_t vg_unwind_read(struct vg_unwind_reader *reader, unsigned count)
+static inline uint64_t vg_dwarf_read(struct vg_dwarf_reader *reader, unsigned count)
 {
 	uint64_t value = 0;
 
@@ -31,13 +31,13 @@ static inline uint64_t vg_unwind_read(struct vg_unwind_reader *reader, unsigned 
 }
 
 /* ULEB128; an SLEB128 that is only skipped has the same length. */
-static inline uint64_t vg_unwind_read_leb(struct vg_unwind_reader *reader)
+static inline uint64_t vg_dwarf_read_leb(struct vg_dwarf_reader *reader)
 {
 	uint64_t value = 0, byte;
 	unsigned shift = 0;
 
 	do {
-		byte = vg_unwind_read(reader, 1);
+		byte = vg_dwarf_read(reader, 1);
 		if (shift < 64)
 			value |= (byte & 0x7f) << shift;
 		shift += 7;
