@@ -91,16 +91,9 @@ static struct vg_error *prepare(struct vg_session *session)
 	return vg_stacks_prepare(session->stacks, areas, count);
 }
 
-static struct vg_leaving *leaving_of(const struct vg_stop_request *request)
-{
-	return request->leaving && request->leaving->count ? request->leaving : NULL;
-}
-
 static struct vg_error *survey(const struct vg_stop_request *request)
 {
-	struct vg_leaving *leaving = leaving_of(request);
-
-	return leaving ? vg_leaving_survey(leaving) : NULL;
+	return request->leaving ? vg_leaving_survey(request->leaving) : NULL;
 }
 
 /* Pages were protected again that nobody searched: all are searched, and no rounds follow. */
@@ -114,7 +107,7 @@ static struct vg_error *start_over(struct vg_session *session,
 /* While the target was searched it went on writing: the less is left for the stop, the shorter. */
 static struct vg_error *follow(struct vg_session *session, const struct vg_stop_request *request)
 {
-	struct vg_leaving *leaving = leaving_of(request);
+	struct vg_leaving *leaving = request->leaving;
 	uint64_t bytes = UINT64_MAX;
 	bool lost;
 
@@ -224,6 +217,8 @@ struct vg_error *vg_quiesce(struct vg_session *session, struct vg_stop_request *
 	request->target = &session->target;
 	request->stacks = session->stacks;
 	request->sharing = &session->sharing;
+	if (request->leaving && !request->leaving->count)
+		request->leaving = NULL;
 	for (;;) {
 		_cleanup_(vg_stop_report_clear) struct vg_stop_report report = {0};
 		struct vg_error *failure = attempt(session, request, !once && !attempts, &report);
