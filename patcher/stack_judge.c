@@ -193,12 +193,15 @@ static struct vg_error *scan_quickly(struct stack_look *look, uint64_t end)
  */
 static bool may_be_split(const struct stack_look *look)
 {
-	const struct vg_stacks *stacks = look->stacks;
+	struct vg_stacks *stacks = look->stacks;
 
-	for (size_t i = 0; i < stacks->seen_count; i++)
-		if (stack_is_split(stacks->seen[i].tid, stacks->seen[i].regs.fs_base))
-			return true;
-	return !stacks->seen_count;
+	if (!stacks->seen_count)
+		return true;
+	for (size_t i = 0; !stacks->knows_split && i < stacks->seen_count; i++)
+		stacks->has_split |=
+			stack_is_split(stacks->seen[i].tid, stacks->seen[i].regs.fs_base);
+	stacks->knows_split = true;
+	return stacks->has_split;
 }
 
 /* The chain is not complete and nothing says that the context is stale: every word counts. */

@@ -11,6 +11,7 @@ void stack_seen_forget(struct vg_stacks *stacks)
 		free(stacks->seen[i].chain);
 	free(vg_take(stacks->seen));
 	stacks->seen_count = 0;
+	stacks->knows_split = stacks->has_split = false;
 }
 
 void stack_seen_add(struct vg_stacks *stacks, pid_t tid, const struct user_regs_struct *regs,

@@ -55,6 +55,7 @@ struct vg_stacks {
 	struct stack_symbols *symbols; /* of the files that were asked for */
 	struct stack_seen *seen;
 	size_t seen_count;
+	bool knows_split, has_split;		/* is the stack of any of them split? */
 	struct coroutine_search before, inside; /* the stop */
 	unsigned use_generation;		/* of the modules that can_coroutine speaks of */
 	bool can_coroutine;
