@@ -106,26 +106,11 @@ void vg_hook_case_must_build(const char *name, const char *hooks, const char *op
 	ck_assert_msg(vg_hook_case_build(name, all, &text) == 0, "%s", text);
 }
 
-void vg_hook_case_expect(struct vg_process *process, const char *question, const char *answer)
-{
-	size_t from = process->output.length, at;
-	struct vg_error *error = vg_process_send(process, question);
-
-	if (!error)
-		error = vg_process_wait_text(process, &process->output, from, "\n", &at);
-	ck_assert_msg(!error, "%s", vg_error_text(error));
-	ck_assert_msg(!strncmp(process->output.text + from, answer, strlen(answer)),
-		      "%s: expected %s, got %s", question, answer, process->output.text + from);
-}
-
 struct vg_process *vg_hook_case_start(void)
 {
-	const char *const argv[] = {"./program", NULL};
-	struct vg_process *process;
-	struct vg_error *error = vg_process_start(argv, &process);
+	struct vg_process *process = vg_project_start();
 
-	ck_assert_msg(!error, "%s", vg_error_text(error));
-	vg_hook_case_expect(process, "0\n", "price 11\n");
+	vg_project_expect(process, "0\n", "price 11\n");
 	return process;
 }
 

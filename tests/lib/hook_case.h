@@ -37,8 +37,6 @@ void vg_hook_case_must_build(const char *name, const char *hooks, const char *op
  * The first one is answered: the dynamic linker is done.
  */
 struct vg_process *vg_hook_case_start(void);
-/* The answer must begin with that. */
-void vg_hook_case_expect(struct vg_process *process, const char *question, const char *answer);
 /* Runs the verb on the process; its line of JSON must contain both. */
 void vg_hook_case_run(const struct vg_process *process, const char *verb, const char *result,
 		      const char *says);

@@ -95,3 +95,25 @@ int vg_project_output(char **text, const char *format, ...)
 
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
+
+struct vg_process *vg_project_start(void)
+{
+	const char *const argv[] = {"./program", NULL};
+	struct vg_process *process;
+	struct vg_error *error = vg_process_start(argv, &process);
+
+	ck_assert_msg(!error, "%s", vg_error_text(error));
+	return process;
+}
+
+void vg_project_expect(struct vg_process *process, const char *question, const char *answer)
+{
+	size_t from = process->output.length, at;
+	struct vg_error *error = vg_process_send(process, question);
+
+	if (!error)
+		error = vg_process_wait_text(process, &process->output, from, "\n", &at);
+	ck_assert_msg(!error, "%s", vg_error_text(error));
+	ck_assert_msg(!strncmp(process->output.text + from, answer, strlen(answer)),
+		      "%s: expected %s, got %s", question, answer, process->output.text + from);
+}

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "tests/lib/process.h"
+
 /*
  * Makes an empty directory and enters it; its path (canonical) is vg_project_root(). Meant as a
  * checked fixture of Check: each test has its own.
@@ -19,5 +21,10 @@ void vg_project_write(const char *path, const char *text);
 void vg_project_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* As above, returning the exit status and what the command printed on stdout (malloc). */
 int vg_project_output(char **text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Starts ./program of the root. */
+struct vg_process *vg_project_start(void);
+/* Asks it; what it says then must begin with the answer. */
+void vg_project_expect(struct vg_process *process, const char *question, const char *answer);
 
 #endif

@@ -121,28 +121,6 @@ static int build(const char *diff, const char *options, char **text)
 				 vgraft, diff, diff, options, diff);
 }
 
-static struct vg_process *start(void)
-{
-	const char *const argv[] = {"./program", NULL};
-	struct vg_process *process;
-	struct vg_error *error = vg_process_start(argv, &process);
-
-	ck_assert_msg(!error, "%s", vg_error_text(error));
-	return process;
-}
-
-static void expect(struct vg_process *process, const char *question, const char *answer)
-{
-	size_t from = process->output.length, at;
-	struct vg_error *error = vg_process_send(process, question);
-
-	if (!error)
-		error = vg_process_wait_text(process, &process->output, from, "\n", &at);
-	ck_assert_msg(!error, "%s", vg_error_text(error));
-	ck_assert_msg(!strncmp(process->output.text + from, answer, strlen(answer)),
-		      "%s: expected %s, got %s", question, answer, process->output.text + from);
-}
-
 static void expect_run(const struct vg_process *process, const char *verb, const char *result,
 		       const char *says)
 {
@@ -160,26 +138,26 @@ START_TEST(a_second_patch_uses_the_functions_and_variables_of_the_first)
 	make_project(_i);
 	ck_assert_msg(build("second", "--depends-object first.vgp", &text) == 0, "%s", text);
 
-	_cleanup_process_ struct vg_process *process = start();
+	_cleanup_process_ struct vg_process *process = vg_project_start();
 
-	expect(process, "4\n", "14 8 15\n");
+	vg_project_expect(process, "4\n", "14 8 15\n");
 	expect_run(process, "apply second.vgp", "\"refused\"", "depends on patch first");
 	expect_run(process, "apply first.vgp", "\"applied\"", "");
-	expect(process, "4\n", "12 8 15\n");
-	expect(process, "4\n", "12 8 15\n");
+	vg_project_expect(process, "4\n", "12 8 15\n");
+	vg_project_expect(process, "4\n", "12 8 15\n");
 	expect_run(process, "apply second.vgp", "\"applied\"", "\"hides\":[]");
 	/* The variable has counted two calls by now, and counts on. */
-	expect(process, "4\n", "10 3004 411\n");
-	expect(process, "4\n", "10 4004 411\n");
+	vg_project_expect(process, "4\n", "10 3004 411\n");
+	vg_project_expect(process, "4\n", "10 4004 411\n");
 	expect_run(process, "revert first", "\"refused\"", "revert second first");
-	expect(process, "4\n", "10 5004 411\n");
+	vg_project_expect(process, "4\n", "10 5004 411\n");
 	expect_run(process, "revert second", "\"reverted\"", "");
-	expect(process, "4\n", "12 8 15\n");
+	vg_project_expect(process, "4\n", "12 8 15\n");
 	expect_run(process, "apply second.vgp", "\"applied\"", "");
-	expect(process, "4\n", "10 7004 411\n");
+	vg_project_expect(process, "4\n", "10 7004 411\n");
 	expect_run(process, "revert second", "\"reverted\"", "");
 	expect_run(process, "revert first", "\"reverted\"", "");
-	expect(process, "4\n", "14 8 15\n");
+	vg_project_expect(process, "4\n", "14 8 15\n");
 }
 END_TEST
 
@@ -214,15 +192,15 @@ START_TEST(a_cumulative_patch_replaces_both)
 					vgraft) == 0,
 		      "%s", all);
 
-	_cleanup_process_ struct vg_process *process = start();
+	_cleanup_process_ struct vg_process *process = vg_project_start();
 
 	expect_run(process, "apply first.vgp", "\"applied\"", "");
 	expect_run(process, "apply second.vgp", "\"applied\"", "");
-	expect(process, "4\n", "10 1004 411\n");
+	vg_project_expect(process, "4\n", "10 1004 411\n");
 	expect_run(process, "apply all.vgp", "\"applied\"", "\"replaced\":[\"first\",\"second\"]");
-	expect(process, "4\n", "10 1004 411\n");
+	vg_project_expect(process, "4\n", "10 1004 411\n");
 	expect_run(process, "revert all", "\"reverted\"", "");
-	expect(process, "4\n", "14 8 15\n");
+	vg_project_expect(process, "4\n", "14 8 15\n");
 }
 END_TEST
 

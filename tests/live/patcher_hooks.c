@@ -47,13 +47,13 @@ START_TEST(hooks_run_around_apply_and_revert_and_change_data)
 {
 	_cleanup_process_ struct vg_process *process = start();
 
-	vg_hook_case_expect(process, "0\n", "price 11\n");
+	vg_project_expect(process, "0\n", "price 11\n");
 	for (int i = 0; i < 3; i++) {
 		vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "\"hook_us\"");
-		vg_hook_case_expect(process, "?\n", "limit 21 faults 0 interrupted 0\n");
+		vg_project_expect(process, "?\n", "limit 21 faults 0 interrupted 0\n");
 		vg_hook_case_run(process, "revert fix", "\"reverted\"", "\"hook_us\"");
-		vg_hook_case_expect(process, "?\n", "limit 10 faults 0 interrupted 0\n");
-		vg_hook_case_expect(process, "0\n", "price 11\n");
+		vg_project_expect(process, "?\n", "limit 10 faults 0 interrupted 0\n");
+		vg_project_expect(process, "0\n", "price 11\n");
 	}
 }
 END_TEST
@@ -63,13 +63,13 @@ START_TEST(a_shadow_variable_adds_a_field_to_a_live_object)
 	_cleanup_process_ struct vg_process *process = start();
 
 	vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "");
-	vg_hook_case_expect(process, "0\n", "price 122\n");
-	vg_hook_case_expect(process, "0\n", "price 222\n");
-	vg_hook_case_expect(process, "1\n", "price 123\n");
-	vg_hook_case_expect(process, "0\n", "price 322\n");
+	vg_project_expect(process, "0\n", "price 122\n");
+	vg_project_expect(process, "0\n", "price 222\n");
+	vg_project_expect(process, "1\n", "price 123\n");
+	vg_project_expect(process, "0\n", "price 322\n");
 	vg_hook_case_run(process, "revert fix", "\"reverted\"", "");
 	vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "");
-	vg_hook_case_expect(process, "0\n", "price 122\n");
+	vg_project_expect(process, "0\n", "price 122\n");
 }
 END_TEST
 
@@ -85,13 +85,13 @@ START_TEST(a_pre_hook_that_vetoes_faults_or_hangs_leaves_everything_as_it_was)
 {
 	_cleanup_process_ struct vg_process *process = start();
 
-	vg_hook_case_expect(process, vetoes[_i].set, "price ");
+	vg_project_expect(process, vetoes[_i].set, "price ");
 	vg_hook_case_run(process, "apply fix.vgp", "\"refused\"", vetoes[_i].says);
-	vg_hook_case_expect(process, "?\n", vetoes[_i].state);
+	vg_project_expect(process, "?\n", vetoes[_i].state);
 	vg_hook_case_run(process, "revert fix", "\"already\"", "\"recovered\":false");
-	vg_hook_case_expect(process, "=10\n", "price 11\n");
+	vg_project_expect(process, "=10\n", "price 11\n");
 	vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "");
-	vg_hook_case_expect(process, "?\n", "limit 21 faults 0 interrupted 0\n");
+	vg_project_expect(process, "?\n", "limit 21 faults 0 interrupted 0\n");
 }
 END_TEST
 
@@ -100,13 +100,13 @@ START_TEST(a_veto_of_a_pre_revert_hook_keeps_the_patch_applied)
 	_cleanup_process_ struct vg_process *process = start();
 
 	vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "");
-	vg_hook_case_expect(process, "=16\n", "price 117\n");
+	vg_project_expect(process, "=16\n", "price 117\n");
 	vg_hook_case_run(process, "revert fix", "\"refused\"", "pre_revert");
-	vg_hook_case_expect(process, "0\n", "price 217\n");
+	vg_project_expect(process, "0\n", "price 217\n");
 	vg_hook_case_run(process, "apply fix.vgp", "\"already\"", "");
-	vg_hook_case_expect(process, "=10\n", "price 311\n");
+	vg_project_expect(process, "=10\n", "price 311\n");
 	vg_hook_case_run(process, "revert fix", "\"reverted\"", "");
-	vg_hook_case_expect(process, "0\n", "price 11\n");
+	vg_project_expect(process, "0\n", "price 11\n");
 }
 END_TEST
 
@@ -200,7 +200,7 @@ START_TEST(a_hook_that_runs_when_the_tool_is_killed_is_waited_for)
 	int done = 10;
 
 	ck_assert_ptr_null(vg_memory_open(process->pid, &memory));
-	vg_hook_case_expect(process, running[_i].set, "price ");
+	vg_project_expect(process, running[_i].set, "price ");
 	kill_in_hook(&memory, limit, running[_i].spins);
 	vg_hook_case_run(process, "status", "\"interrupted\"", "");
 	vg_hook_case_run(process, "apply fix.vgp --timeout 0.2", "\"busy\"", "");
@@ -208,10 +208,10 @@ START_TEST(a_hook_that_runs_when_the_tool_is_killed_is_waited_for)
 	vg_hook_case_run(process, "status", "\"interrupted\"", "");
 	ck_assert_ptr_null(vg_memory_write(&memory, limit, &done, sizeof(done)));
 	vg_hook_case_run(process, "apply fix.vgp", running[_i].then, "\"recovered\":true");
-	vg_hook_case_expect(process, "?\n", "limit 21 faults 0 interrupted 0\n");
+	vg_project_expect(process, "?\n", "limit 21 faults 0 interrupted 0\n");
 	vg_hook_case_run(process, "revert fix", "\"reverted\"", "");
-	vg_hook_case_expect(process, "?\n", "limit 10 faults 0");
-	vg_hook_case_expect(process, "0\n", "price 11\n");
+	vg_project_expect(process, "?\n", "limit 10 faults 0");
+	vg_project_expect(process, "0\n", "price 11\n");
 	vg_memory_close(&memory);
 }
 END_TEST
@@ -223,12 +223,12 @@ START_TEST(hooks_of_a_replaced_patch_are_not_run)
 	/* No hook, but the shadow variables. */
 	vg_hook_case_must_build("all", VG_HOOK_CASE_HEAD, "--replace");
 	vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "");
-	vg_hook_case_expect(process, "=16\n", "price 117\n");
+	vg_project_expect(process, "=16\n", "price 117\n");
 	/* pre-revert would veto now, and post-revert set the limit to 10. */
 	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", "\"replaced\":[\"fix\"]");
-	vg_hook_case_expect(process, "?\n", "limit 16 faults 0 interrupted 0\n");
+	vg_project_expect(process, "?\n", "limit 16 faults 0 interrupted 0\n");
 	vg_hook_case_run(process, "revert all", "\"reverted\"", "");
-	vg_hook_case_expect(process, "?\n", "limit 16 faults 0 interrupted 0\n");
+	vg_project_expect(process, "?\n", "limit 16 faults 0 interrupted 0\n");
 }
 END_TEST
 
@@ -254,13 +254,13 @@ START_TEST(a_tool_killed_around_hooks_is_recovered_from)
 		if (killed_verbs[_i].before)
 			vg_hook_case_run(process, killed_verbs[_i].before, "\"applied\"", "");
 		killed = vg_hook_case_kill_at(process, verb, what, at);
-		vg_hook_case_expect(process, "0\n", "price ");
+		vg_project_expect(process, "0\n", "price ");
 		vg_hook_case_run(process, killed_verbs[_i].apply, "\"a", "\"result\"");
-		vg_hook_case_expect(process, "=21\n", "price ");
-		vg_hook_case_expect(process, "?\n", "limit 21 faults 0");
+		vg_project_expect(process, "=21\n", "price ");
+		vg_project_expect(process, "?\n", "limit 21 faults 0");
 		vg_hook_case_run(process, killed_verbs[_i].revert, "\"reverted\"", "");
-		vg_hook_case_expect(process, "?\n", "limit 10 faults 0");
-		vg_hook_case_expect(process, "0\n", "price 11\n");
+		vg_project_expect(process, "?\n", "limit 10 faults 0");
+		vg_project_expect(process, "0\n", "price 11\n");
 	}
 	printf("%s %s: killed at %zu points, 0 bad\n", verb, what, at / step);
 	fflush(stdout);

@@ -32,17 +32,17 @@ static struct vg_process *start(const char *hooks)
 	vg_hook_case_must_build("fix", hooks, "");
 	process = vg_hook_case_start();
 	vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "\"notes\":[]");
-	vg_hook_case_expect(process, "0\n", "price 111\n");
-	vg_hook_case_expect(process, "0\n", "price 211\n");
-	vg_hook_case_expect(process, "1\n", "price 112\n");
+	vg_project_expect(process, "0\n", "price 111\n");
+	vg_project_expect(process, "0\n", "price 211\n");
+	vg_project_expect(process, "1\n", "price 112\n");
 	return process;
 }
 
 static void expect_goes_on(struct vg_process *process)
 {
-	vg_hook_case_expect(process, "0\n", "price 311\n");
-	vg_hook_case_expect(process, "1\n", "price 212\n");
-	vg_hook_case_expect(process, "2\n", "price 113\n");
+	vg_project_expect(process, "0\n", "price 311\n");
+	vg_project_expect(process, "1\n", "price 212\n");
+	vg_project_expect(process, "2\n", "price 113\n");
 }
 
 static const char *const tables[][2] = {
@@ -60,9 +60,9 @@ START_TEST(a_replacing_patch_gets_the_variables_whatever_the_size_of_its_table)
 	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", CARRIED("2"));
 	expect_goes_on(process);
 	vg_hook_case_run(process, "revert all", "\"reverted\"", "");
-	vg_hook_case_expect(process, "0\n", "price 11\n");
+	vg_project_expect(process, "0\n", "price 11\n");
 	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", "");
-	vg_hook_case_expect(process, "0\n", "price 111\n");
+	vg_project_expect(process, "0\n", "price 111\n");
 }
 END_TEST
 
@@ -86,7 +86,7 @@ START_TEST(a_full_table_is_carried_over_and_freed_variables_are_not)
 
 	vg_hook_case_must_build("all", looks, "--replace");
 	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", CARRIED("414"));
-	vg_hook_case_expect(process, "?\n", "limit 412 faults 0");
+	vg_project_expect(process, "?\n", "limit 412 faults 0");
 }
 END_TEST
 
@@ -103,9 +103,9 @@ START_TEST(pre_apply_hooks_find_the_variables_and_a_veto_leaves_the_old_patch_it
 	vg_hook_case_must_build("all", vetoes, "--replace");
 	vg_hook_case_run(process, "apply all.vgp", "\"refused\"", "vetoed (3)");
 	expect_goes_on(process);
-	vg_hook_case_expect(process, "=0\n", "price 401\n");
+	vg_project_expect(process, "=0\n", "price 401\n");
 	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", CARRIED("3"));
-	vg_hook_case_expect(process, "0\n", "price 5101\n");
+	vg_project_expect(process, "0\n", "price 5101\n");
 }
 END_TEST
 
@@ -148,7 +148,7 @@ START_TEST(a_patch_without_room_for_the_variables_is_refused_or_drops_them_if_th
 	build_all(refused[_i].all, "--replace --allow shadow");
 	vg_hook_case_run(process, "apply all.vgp", "\"applied\"",
 			 "shadow variables of replaced patches dropped: ");
-	vg_hook_case_expect(process, "0\n", refused[_i].all ? "price 111\n" : "price 1011\n");
+	vg_project_expect(process, "0\n", refused[_i].all ? "price 111\n" : "price 1011\n");
 }
 END_TEST
 
@@ -160,7 +160,7 @@ START_TEST(a_table_that_is_not_in_use_needs_no_other)
 	build_plain("--replace");
 	vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "");
 	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", "\"notes\":[]");
-	vg_hook_case_expect(process, "0\n", "price 1011\n");
+	vg_project_expect(process, "0\n", "price 1011\n");
 }
 END_TEST
 
@@ -190,7 +190,7 @@ START_TEST(variables_of_several_patches_come_together_in_one_table)
 		"--replace");
 	vg_hook_case_run(process, "apply two.vgp", "\"applied\"", "");
 	vg_hook_case_run(process, "apply all.vgp", "\"applied\"", CARRIED("3"));
-	vg_hook_case_expect(process, "0\n", "price 321\n");
+	vg_project_expect(process, "0\n", "price 321\n");
 }
 END_TEST
 
@@ -246,7 +246,7 @@ START_TEST(hooks_files_of_several_fixes_share_the_table_of_a_file_of_its_own)
 					    &text),
 			 0);
 	vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "");
-	vg_hook_case_expect(process, "0\n", "price 141\n");
+	vg_project_expect(process, "0\n", "price 141\n");
 }
 END_TEST
 
@@ -281,13 +281,13 @@ START_TEST(a_tool_killed_while_it_replaces_loses_no_variable)
 	vg_hook_case_must_build("all", TABLE(256, 128), "--replace");
 	for (; killed; at += step) {
 		vg_hook_case_run(process, "apply fix.vgp", "\"applied\"", "");
-		vg_hook_case_expect(process, "0\n", "price 111\n");
+		vg_project_expect(process, "0\n", "price 111\n");
 		killed = vg_hook_case_kill_at(process, "apply", "all.vgp", at);
-		vg_hook_case_expect(process, "0\n", "price 211\n");
+		vg_project_expect(process, "0\n", "price 211\n");
 		vg_hook_case_run(process, "apply all.vgp", "\"a", "\"result\"");
-		vg_hook_case_expect(process, "0\n", "price 311\n");
+		vg_project_expect(process, "0\n", "price 311\n");
 		vg_hook_case_run(process, "revert all", "\"reverted\"", "");
-		vg_hook_case_expect(process, "0\n", "price 11\n");
+		vg_project_expect(process, "0\n", "price 11\n");
 	}
 	printf("replace with shadow variables: killed at %zu points, 0 lost\n", at / step);
 	fflush(stdout);
