@@ -69,6 +69,25 @@ static struct vg_error *check_architecture(const struct vg_live_target *target)
 	return NULL;
 }
 
+/*
+ * A first thread that has called pthread_exit() shows as a zombie too. Its memory is shown as gone,
+ * while the other threads go on in it.
+ */
+static struct vg_error *refuse_dead(const struct vg_live_target *target, const struct vg_task *task)
+{
+	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
+
+	VG_TRY(vg_tids_read(target->proc, &tids));
+	if (tids.count < 2)
+		return vg_error_new(VG_REFUSED, "process %d (%s) is a zombie: it has ended",
+				    target->pid, task->name);
+	return vg_error_new(VG_REFUSED,
+			    "the first thread of process %d (%s) has ended, through which "
+			    "vgraft reaches the memory of the others; restart it with "
+			    "the fix",
+			    target->pid, task->name);
+}
+
 static struct vg_error *check_kind(struct vg_live_target *target)
 {
 	struct vg_task task;
@@ -81,14 +100,7 @@ static struct vg_error *check_kind(struct vg_live_target *target)
 	if (vg_task_is_kernel_made(&task))
 		return vg_error_new(VG_REFUSED, "process %d (%s) is a kernel thread", target->pid,
 				    task.name);
-	/* A main thread that has called pthread_exit() shows as a zombie, but has other threads. */
-	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
-
-	VG_TRY(vg_tids_read(target->proc, &tids));
-	if (vg_task_is_dead(&task) && tids.count < 2)
-		return vg_error_new(VG_REFUSED, "process %d (%s) is a zombie: it has ended",
-				    target->pid, task.name);
-	return NULL;
+	return vg_task_is_dead(&task) ? refuse_dead(target, &task) : NULL;
 }
 
 struct vg_error *vg_live_target_open(pid_t pid, struct vg_live_target *target)

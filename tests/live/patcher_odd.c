@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Targets with memory or threads as few programs have them: patched like any other, or refused. */
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <vgraft/patcher.h>
 
 #include "common/cleanup.h"
+#include "patcher/task.h"
 #include "tests/lib/patcher_case.h"
 #include "tests/lib/suite.h"
 
@@ -55,6 +59,27 @@ START_TEST(a_target_that_locks_all_its_memory_is_patched_like_any_other)
 }
 END_TEST
 
+START_TEST(a_process_whose_first_thread_has_ended_is_refused_by_name)
+{
+	struct vg_result result;
+	struct vg_case c;
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch = start(&c, "leader");
+	char path[64];
+	struct vg_task task;
+
+	snprintf(path, sizeof(path), "/proc/%d", c.pid);
+	_cleanup_close_ int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	while (vg_task_read(proc, c.pid, &task) && !vg_task_is_dead(&task))
+		usleep(1000);
+	vg_case_apply(&c, patch, 0, VG_OUTCOME_REFUSED, &result);
+	ck_assert_msg(strstr(result.reason, "the first thread of process"), "%s", result.reason);
+	vg_result_clear(&result);
+	vg_case_expect_answers(&c, 1, 1);
+	vg_case_end(&c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("patcher_odd");
@@ -64,6 +89,7 @@ int main(void)
 	tcase_add_test(tcase, a_page_that_a_stopped_thread_would_have_to_give_is_not_waited_for);
 	tcase_add_test(tcase, guard_regions_in_stacks_and_elsewhere_are_no_obstacle);
 	tcase_add_test(tcase, a_target_that_locks_all_its_memory_is_patched_like_any_other);
+	tcase_add_test(tcase, a_process_whose_first_thread_has_ended_is_refused_by_name);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }
