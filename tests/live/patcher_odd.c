@@ -80,6 +80,32 @@ START_TEST(a_process_whose_first_thread_has_ended_is_refused_by_name)
 }
 END_TEST
 
+/*
+ * SEIZE waits for the exec, and the exec for the threads that are traced already to be released. It
+ * takes some stops until the target notices one in time.
+ */
+START_TEST(a_target_that_calls_exec_while_it_is_being_stopped_does)
+{
+	const struct vg_patch_options options = {.timeout = 0};
+
+	for (int i = 0; i < 12; i++) {
+		struct vg_case c;
+		_cleanup_(vg_patch_cleanup) struct vg_patch *patch = start(&c, "exec");
+		struct vg_result result = {0};
+
+		do {
+			vg_result_clear(&result);
+			vg_error_free(vg_check(patch, c.pid, &options, &result));
+		} while (result.threads > 1);
+		vg_result_clear(&result);
+		ck_assert_ptr_null(
+			vg_process_wait_text(c.process, &c.process->output, 0, "executed\n", NULL));
+		vg_case_expect_answers(&c, 1, 1);
+		vg_case_end(&c);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("patcher_odd");
@@ -90,6 +116,7 @@ int main(void)
 	tcase_add_test(tcase, guard_regions_in_stacks_and_elsewhere_are_no_obstacle);
 	tcase_add_test(tcase, a_target_that_locks_all_its_memory_is_patched_like_any_other);
 	tcase_add_test(tcase, a_process_whose_first_thread_has_ended_is_refused_by_name);
+	tcase_add_test(tcase, a_target_that_calls_exec_while_it_is_being_stopped_does);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }

@@ -10,6 +10,7 @@
  *   guard   a thread stands on such a stack, amid guard regions; so does its first stack
  *   locked  all memory that there is, and that there will be, is locked
  *   leader  the first thread has ended
+ *   exec    one of many threads calls exec as soon as the first ones are traced: "executed"
  *
  * Prints "ready", or "ready without" if the kernel has no such thing. Command: a "answers FIRST
  * SECOND".
@@ -18,6 +19,7 @@
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -162,6 +164,56 @@ static void be_guarded(void)
 		start_standing(stand_amid_guards);
 }
 
+/* ---- exec */
+
+#define SLEEPERS 300
+
+static atomic_int first_sleeper;
+
+static void *sleep_forever(void *argument)
+{
+	int none = 0;
+
+	atomic_compare_exchange_strong(&first_sleeper, &none, gettid());
+	for (;;)
+		pause();
+	return argument;
+}
+
+static bool is_traced(int tid)
+{
+	char path[64], text[1024] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		exit(1);
+	close(fd);
+	return !strstr(text, "TracerPid:\t0\n");
+}
+
+static void *exec_when_traced(void *argument)
+{
+	char *argv[] = {"patcher_odd", "executed", NULL};
+
+	while (!is_traced(first_sleeper))
+		;
+	execv("/proc/self/exe", argv);
+	exit(1);
+	return argument;
+}
+
+static void start_many(void)
+{
+	start(sleep_forever);
+	while (!first_sleeper)
+		usleep(1000);
+	for (int i = 1; i < SLEEPERS; i++)
+		start(sleep_forever);
+	start(exec_when_traced);
+}
+
 /* ---- commands */
 
 static void *obey(void *argument)
@@ -190,6 +242,10 @@ int main(int argc, char **argv)
 		be_guarded();
 	if (!strcmp(argv[1], "locked"))
 		can_stand = !mlockall(MCL_CURRENT | MCL_FUTURE);
+	if (!strcmp(argv[1], "exec"))
+		start_many();
+	if (!strcmp(argv[1], "executed"))
+		puts(argv[1]);
 	if (!strcmp(argv[1], "leader")) {
 		start(obey);
 		pthread_exit(NULL);
