@@ -26,3 +26,11 @@ $(B)/tests/live/targets/patcher_target_fixed: tests/live/targets/patcher_target.
 $(B)/tests/live/targets/patcher_held $(B)/tests/live/targets/patcher_odd: $(B)/%: %.c tests/live/targets/patcher_functions.h
 	@mkdir -p $(@D)
 	@$(CC) $(PATCHER_FLAGS) -fPIE -pie -o $@ $< -lpthread
+
+# The same tests as on Debian 12's kernel, whichever one runs here (tests/lib/older_kernel.c).
+OLDER_KERNEL := $(patsubst %,$(B)/tests/live/%.older_kernel,patcher_apply patcher_chain patcher_modules \
+                  patcher_refuse patcher_replace patcher_retire)
+
+$(OLDER_KERNEL): | $(PATCHER_TARGETS) $(B)/tests/live/targets/libpatcher_plugin.so
+$(OLDER_KERNEL): $(B)/tests/live/%.older_kernel: $(B)/tests/live/%.o $(B)/tests/lib/older_kernel.o $(B)/tests/lib.a $(B)/patcher.a $(B)/common.a
+	@$(CC) $(LDFLAGS) -Wl,--wrap=ioctl -o $@ $^ $(TOOL_LIBS) $(CHECK_LIBS)
