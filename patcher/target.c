@@ -9,14 +9,18 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "patcher/clock.h"
 #include "patcher/task.h"
+
+#define PID_FS 0x50494446 /* PID_FS_MAGIC of linux/magic.h; headers of Debian 12 are older */
 
 bool vg_live_target_is_alive(const struct vg_live_target *target)
 {
@@ -150,7 +154,7 @@ struct vg_error *vg_live_target_check_stoppable(const struct vg_live_target *tar
 	return vg_live_target_check_running(target);
 }
 
-static bool try_lock(struct vg_live_target *target)
+static bool try_name(const struct vg_live_target *target)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int length = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1,
@@ -160,13 +164,23 @@ static bool try_lock(struct vg_live_target *target)
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0;
 }
 
-struct vg_error *vg_live_target_lock(struct vg_live_target *target, uint64_t deadline)
+/* Before Linux 6.9 all pidfds are one file. */
+static bool try_file(const struct vg_live_target *target)
 {
-	target->lock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (target->lock < 0)
-		return vg_error_errno(VG_FAILED, errno, "cannot make a socket for the lock");
-	while (!try_lock(target)) {
-		if (errno != EADDRINUSE)
+	struct statfs system;
+
+	if (fstatfs(target->pidfd, &system) < 0 || system.f_type != PID_FS)
+		return true;
+	return flock(target->pidfd, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* `taken`: what errno is when somebody else has it. */
+static struct vg_error *wait_for(const struct vg_live_target *target,
+				 bool (*try)(const struct vg_live_target *target), int taken,
+				 uint64_t deadline)
+{
+	while (!try(target)) {
+		if (errno != taken)
 			return vg_error_errno(VG_FAILED, errno, "cannot lock process %d",
 					      target->pid);
 		if (vg_clock_now() >= deadline)
@@ -175,6 +189,15 @@ struct vg_error *vg_live_target_lock(struct vg_live_target *target, uint64_t dea
 		vg_clock_sleep(5 * VG_MILLISECOND);
 	}
 	return NULL;
+}
+
+struct vg_error *vg_live_target_lock(struct vg_live_target *target, uint64_t deadline)
+{
+	target->lock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (target->lock < 0)
+		return vg_error_errno(VG_FAILED, errno, "cannot make a socket for the lock");
+	VG_TRY(wait_for(target, try_name, EADDRINUSE, deadline));
+	return wait_for(target, try_file, EWOULDBLOCK, deadline);
 }
 
 void vg_live_target_close(struct vg_live_target *target)
