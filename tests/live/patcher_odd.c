@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Targets with memory or threads as few programs have them: patched like any other, or refused. */
+/*
+ * Targets with memory or threads as few programs have them, and a kernel that lacks something:
+ * patched like any other, or refused by name.
+ */
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <vgraft/patcher.h>
@@ -106,6 +115,36 @@ START_TEST(a_target_that_calls_exec_while_it_is_being_stopped_does)
 }
 END_TEST
 
+/* In this process, from now on. */
+static void have_no_kcmp(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_kcmp, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	ck_assert_int_eq(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), 0);
+}
+
+START_TEST(without_kcmp_nobody_is_taken_for_one_who_shares_no_memory)
+{
+	struct vg_result result;
+	struct vg_case c;
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch = start(&c, "plain");
+
+	have_no_kcmp();
+	vg_case_apply(&c, patch, 0, VG_OUTCOME_REFUSED, &result);
+	ck_assert_msg(strstr(result.reason, "kcmp does not work here"), "%s", result.reason);
+	vg_result_clear(&result);
+	vg_case_expect_answers(&c, 1, 1);
+	vg_case_end(&c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("patcher_odd");
@@ -117,6 +156,7 @@ int main(void)
 	tcase_add_test(tcase, a_target_that_locks_all_its_memory_is_patched_like_any_other);
 	tcase_add_test(tcase, a_process_whose_first_thread_has_ended_is_refused_by_name);
 	tcase_add_test(tcase, a_target_that_calls_exec_while_it_is_being_stopped_does);
+	tcase_add_test(tcase, without_kcmp_nobody_is_taken_for_one_who_shares_no_memory);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }
