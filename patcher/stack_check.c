@@ -7,7 +7,8 @@
  * 2. Own stack: with rsp in it, [rsp, end) is scanned. What lies below rsp is dead.
  * 3. Foreign stack (alternate signal stack, coroutine): from rsp to the end of its mapping is
  *    scanned, and the whole own stack too, since nobody knows yet which part of it is suspended.
- *    Of a split stack (gcc -fsplit-stack) more pieces may lie anywhere: that is decided by 4.
+ *    Of a split stack (gcc -fsplit-stack) more pieces may lie anywhere: that is decided by 4. So is
+ *    a signal handler here that interrupted code on a third stack, as a coroutine's.
  * 4. No hit: safe. A hit: the chain of frames must unwind to its end with no frame in a range.
  * 5. The chain says which words are return addresses, so that it clears hits: all of them if it
  *    ends in the own stack and lies above them. A hit above the chain's end could belong to
@@ -21,6 +22,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -158,6 +160,37 @@ static void scan_own(struct look *look)
 		look->undecided = "has a stack that cannot be read";
 }
 
+/*
+ * cs, gs, fs and ss as the kernel stores them in each signal frame (struct sigcontext_64 of
+ * asm/sigcontext.h): REG_CSGSFS of its ucontext.
+ */
+#define SEGMENTS UINT64_C(0x002b000000000033)
+
+/* Was what this signal frame interrupted on a stack that is scanned? */
+static bool is_over_scanned(const struct look *look, uint64_t segments, uint64_t end)
+{
+	uint64_t rsp;
+
+	if (!stack_read(look->stacks->memory, segments - (REG_CSGSFS - REG_RSP) * sizeof(greg_t),
+			&rsp, sizeof(rsp)))
+		return false;
+	return (rsp >= look->own.start && rsp < look->own.end) ||
+	       (rsp >= look->regs->rsp && rsp < end);
+}
+
+/* Does a signal handler on this stack stand over code on a third one? Also if nobody can tell. */
+static bool is_over_third_stack(const struct look *look, uint64_t end)
+{
+	const struct vg_code_range segments = {.start = SEGMENTS, .end = SEGMENTS};
+	struct stack_ranges ranges = stack_ranges_of(&segments, 1);
+	struct stack_hits frames = {0};
+
+	if (!stack_scan_resident(look->stacks, &ranges, look->regs->rsp, end, &frames))
+		return true;
+	return frames.count > 2 || (frames.count && !(is_over_scanned(look, frames.lowest, end) &&
+						      is_over_scanned(look, frames.highest, end)));
+}
+
 static void scan_foreign(struct look *look)
 {
 	const struct vg_map *map = vg_maps_find(&look->stacks->modules.file.maps, look->regs->rsp);
@@ -180,6 +213,8 @@ static void scan_foreign(struct look *look)
 	else if (!stack_scan_resident(look->stacks, &look->ranges, look->own.start, look->own.end,
 				      &look->own_hits))
 		look->undecided = "has a stack of its own that cannot be read";
+	if (!look->undecided && is_over_third_stack(look, end))
+		look->undecided = "handles a signal that came while it ran on another stack";
 	look->is_split = stack_is_split(look->stacks->memory, look->regs->fs_base);
 	if (look->is_split && !look->undecided)
 		look->undecided = "runs on a stack of several pieces";
