@@ -3,7 +3,7 @@
 # position-independent, once not.
 
 PATCHER_TARGETS := $(B)/tests/live/targets/patcher_target $(B)/tests/live/targets/patcher_target_fixed \
-                   $(B)/tests/live/targets/patcher_held
+                   $(B)/tests/live/targets/patcher_held $(B)/tests/live/targets/patcher_odd
 PATCHER_LIVE    := $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/live/patcher_*.c))
 
 $(PATCHER_LIVE): | $(PATCHER_TARGETS) $(B)/tests/live/targets/libpatcher_plugin.so
@@ -17,13 +17,13 @@ $(PATCHER_SO): $(B)/tests/live/targets/lib%.so: tests/live/targets/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(PATCHER_FLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $<
 
-$(B)/tests/live/targets/patcher_target: tests/live/targets/patcher_target.c $(PATCHER_LIB)
-	@$(CC) $(PATCHER_FLAGS) -fPIE -pie -o $@ $^ -Wl,-rpath,'$$ORIGIN' -lpthread
+$(B)/tests/live/targets/patcher_target: tests/live/targets/patcher_target.c $(PATCHER_LIB) tests/live/targets/patcher_functions.h
+	@$(CC) $(PATCHER_FLAGS) -fPIE -pie -o $@ $(filter-out %.h,$^) -Wl,-rpath,'$$ORIGIN' -lpthread
 
-$(B)/tests/live/targets/patcher_target_fixed: tests/live/targets/patcher_target.c $(PATCHER_LIB)
-	@$(CC) $(PATCHER_FLAGS) -fno-pie -no-pie -o $@ $^ -Wl,-rpath,'$$ORIGIN' -lpthread
+$(B)/tests/live/targets/patcher_target_fixed: tests/live/targets/patcher_target.c $(PATCHER_LIB) tests/live/targets/patcher_functions.h
+	@$(CC) $(PATCHER_FLAGS) -fno-pie -no-pie -o $@ $(filter-out %.h,$^) -Wl,-rpath,'$$ORIGIN' -lpthread
 
-$(B)/tests/live/targets/patcher_held: tests/live/targets/patcher_held.c
+$(B)/tests/live/targets/patcher_held $(B)/tests/live/targets/patcher_odd: $(B)/%: %.c tests/live/targets/patcher_functions.h
 	@mkdir -p $(@D)
 	@$(CC) $(PATCHER_FLAGS) -fPIE -pie -o $@ $< -lpthread
 
