@@ -117,6 +117,7 @@ static struct vg_pointer_search start(const struct vg_leaving *leaving, const st
 					  .maps = maps,
 					  .pagemap = leaving->pagemap,
 					  .buffer = leaving->room->buffer,
+					  .may_be_held_back = leaving->may_be_held_back,
 					  .ranges = judged->ranges,
 					  .range_count = judged->count,
 					  .has_guard = leaving->has_guard,
@@ -151,6 +152,7 @@ static struct vg_error *make_ready(struct vg_leaving *leaving)
 	if (leaving->maps.fd < 0)
 		VG_TRY(vg_maps_file_open(pid, &leaving->maps));
 	VG_TRY(vg_maps_file_read(&leaving->maps));
+	leaving->may_be_held_back = vg_written_has_other(&leaving->session->target);
 	leaving->has_guard = coroutine_guard(&leaving->session->target.memory, &leaving->guard);
 	return NULL;
 }

@@ -6,7 +6,7 @@
  *   patcher_odd SITUATION …
  *
  *   lazy    a thread stands on a small stack of its own; behind that memory begins whose pages
- *           another thread gives when they are touched
+ *           another thread gives when they are touched, which half of them were
  *   guard   a thread stands on such a stack, amid guard regions; so does its first stack
  *   locked  all memory that there is, and that there will be, is locked
  *   leader  the first thread has ended
@@ -121,6 +121,8 @@ static void be_lazy(void)
 	if (!can_stand)
 		return;
 	start(give_pages);
+	for (size_t i = SMALL_PAGES + 1; i < REGION_PAGES; i += 2)
+		memset(region + i * PAGE, (int)i, PAGE);
 	start_standing(stand_on_small_stack);
 }
 
@@ -159,6 +161,7 @@ static void be_guarded(void)
 
 	map_region();
 	last = region + (REGION_PAGES - 1) * PAGE;
+	memset(region, 1, REGION_PAGES * PAGE);
 	can_stand = !madvise(last, PAGE, GUARD_INSTALL) && is_guard(last);
 	if (can_stand)
 		start_standing(stand_amid_guards);
