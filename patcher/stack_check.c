@@ -34,12 +34,12 @@ struct vg_error *vg_stacks_open(pid_t pid, const struct vg_memory *memory,
 {
 	struct vg_stacks *made = calloc(1, sizeof(*made));
 
-	(void)memory;
 	if (!made)
 		return vg_error_no_memory();
 	made->pid = pid;
+	made->memory = memory;
 	made->pagemap = -1;
-	unwind_modules_open(&made->modules, pid);
+	unwind_modules_open(&made->modules, memory);
 	made->unwinder.modules = &made->modules;
 	*stacks = made;
 	return NULL;
@@ -63,7 +63,6 @@ void vg_stacks_close(struct vg_stacks *stacks)
 struct vg_error *vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_code_area *areas,
 				   size_t area_count)
 {
-	stacks->modules.reader = stacks->pid; /* the last one may be gone */
 	VG_TRY(unwind_modules_refresh(&stacks->modules));
 	VG_TRY(unwind_modules_set_areas(&stacks->modules, areas, area_count));
 	unwind_modules_load_executable(&stacks->modules);
@@ -154,7 +153,8 @@ static void scan_own(struct look *look)
 
 	stack_scan_words(&look->ranges, window->words, window->count / 8, window->start,
 			 &look->own_hits);
-	if (!stack_scan_region(&look->ranges, look->tid, behind, look->own.end, &look->own_hits))
+	if (!stack_scan_region(&look->ranges, look->stacks->memory, behind, look->own.end,
+			       &look->own_hits))
 		look->undecided = "has a stack that cannot be read";
 }
 
@@ -172,15 +172,15 @@ static void scan_foreign(struct look *look)
 		end = look->regs->rsp + FOREIGN_SCAN_MAX;
 		look->undecided = "runs on a stack whose end is not known";
 	}
-	if (!stack_scan_resident(look->stacks, &look->ranges, look->tid, look->regs->rsp, end,
+	if (!stack_scan_resident(look->stacks, &look->ranges, look->regs->rsp, end,
 				 &look->foreign_hits))
 		look->undecided = "runs on a stack that cannot be read";
 	if (!look->own.is_known)
 		look->undecided = "has a stack of its own that was not found";
-	else if (!stack_scan_resident(look->stacks, &look->ranges, look->tid, look->own.start,
-				      look->own.end, &look->own_hits))
+	else if (!stack_scan_resident(look->stacks, &look->ranges, look->own.start, look->own.end,
+				      &look->own_hits))
 		look->undecided = "has a stack of its own that cannot be read";
-	look->is_split = stack_is_split(look->tid, look->regs->fs_base);
+	look->is_split = stack_is_split(look->stacks->memory, look->regs->fs_base);
 	if (look->is_split && !look->undecided)
 		look->undecided = "runs on a stack of several pieces";
 }
@@ -266,7 +266,7 @@ static struct vg_error *check(struct look *look, enum vg_verdict *verdict,
 
 	VG_TRY(find_own_stack(look));
 	stack_seen_add(look->stacks, look->tid, look->regs, &look->own);
-	VG_TRY(stack_window_fill(&look->stacks->window, look->tid, look->regs->rsp,
+	VG_TRY(stack_window_fill(&look->stacks->window, look->stacks->memory, look->regs->rsp,
 				 is_on_own_stack(look) ? look->own.end
 						       : look->regs->rsp + STACK_WINDOW_BYTES));
 	if (hit)
@@ -303,7 +303,6 @@ struct vg_error *vg_stacks_check_thread(struct vg_stacks *stacks, pid_t tid,
 	*why = NULL;
 	if (!range_count)
 		return NULL;
-	stacks->modules.reader = tid; /* stopped, and therefore there */
 	return check(&look, verdict, blocker, why);
 }
 
@@ -316,7 +315,7 @@ struct vg_error *vg_stacks_backtrace(struct vg_stacks *stacks, const struct user
 
 	*frames = NULL;
 	*count = 0;
-	VG_TRY(stack_window_fill(window, stacks->modules.reader, regs->rsp,
+	VG_TRY(stack_window_fill(window, stacks->memory, regs->rsp,
 				 regs->rsp + STACK_WINDOW_BYTES));
 
 	struct unwind_frame frame = unwind_frame_of(regs, stack_window_read, window);

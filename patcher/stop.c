@@ -253,7 +253,7 @@ struct vg_error *vg_stop(const struct vg_stop_request *request, struct vg_stop_r
 		return NULL;
 	}
 
-	struct vg_error *error = vg_tracer_run(run_helped_attempt, &attempt);
+	struct vg_error *error = vg_tracer_run(request->target, run_helped_attempt, &attempt);
 
 	vg_stop_threads_clear(&attempt.threads);
 	return error;
