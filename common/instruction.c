@@ -181,6 +181,7 @@ bool vg_decode(struct vg_decoder *decoder, const uint8_t *bytes, size_t count, u
 	instruction->size = (uint8_t)insn->size;
 	instruction->id = (uint16_t)insn->id;
 	instruction->is_lea = insn->id == X86_INS_LEA;
+	instruction->is_wait = insn->id == X86_INS_SYSCALL || insn->id == X86_INS_PAUSE;
 	instruction->is_unmovable = insn->id == X86_INS_XBEGIN;
 	instruction->is_padding = is_padding(insn);
 	if (cs_insn_group(decoder->handle, insn, CS_GRP_JUMP) ||

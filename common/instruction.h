@@ -35,6 +35,7 @@ struct vg_instruction {
 	bool is_rip_relative;	     /* has a memory operand relative to the next instruction */
 	bool is_unmovable;	     /* depends on where it stands in another way (xbegin) */
 	bool is_lea;		     /* computes an address and does not access memory */
+	bool is_wait;		     /* syscall, pause: leaves time to others */
 	uint8_t displacement_offset; /* of the 4-byte RIP displacement, if is_rip_relative */
 	uint8_t branch_offset;	     /* of the displacement of a direct branch */
 	uint8_t branch_bytes;	     /* 1 or 4; 0: no direct branch */

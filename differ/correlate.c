@@ -181,8 +181,16 @@ static struct vg_error *same_content(struct vg_decoder *decoder, struct vg_item 
 	struct vg_difference difference;
 
 	*same = false;
-	if (vg_item_is_function(pre))
-		return vg_same_code(decoder, pre, post, same, &difference);
+	if (vg_item_is_function(pre)) {
+		struct vg_error *error;
+
+		/* Its own branches, and calls of itself, are the same if it is. */
+		make_twins(pre, post);
+		error = vg_same_code(decoder, pre, post, same, &difference);
+		if (error || !*same)
+			pre->twin = post->twin = NULL;
+		return error;
+	}
 	if (vg_item_is_writable(pre) || vg_item_is_writable(post) || pre->size != post->size)
 		return NULL;
 	return vg_same_data(decoder, pre, 0, post, 0, pre->size, same);
@@ -226,7 +234,7 @@ static bool is_not_another(const struct vg_item *pre, const struct vg_item *post
 }
 
 static struct vg_error *pair_by_content(struct vg_decoder *decoder, const struct items *left,
-					const struct items *right)
+					const struct items *right, bool *found)
 {
 	for (size_t b = 0; b < right->count; b++)
 		for (size_t a = 0; a < left->count && !right->at[b]->twin; a++) {
@@ -236,6 +244,7 @@ static struct vg_error *pair_by_content(struct vg_decoder *decoder, const struct
 				VG_TRY(same_content(decoder, left->at[a], right->at[b], &same));
 			if (same)
 				make_twins(left->at[a], right->at[b]);
+			*found |= same;
 		}
 	return NULL;
 }
@@ -258,19 +267,40 @@ static void mark_ambiguous(const struct items *left, const struct items *right)
 				right->at[b]->ambiguous = true;
 }
 
-static struct vg_error *correlate_group(struct vg_decoder *decoder, const struct items *left,
-					const struct items *right)
+/* The funnel for what has one base name: plainly, by content, by what is left over. */
+static struct vg_error *pair_plainly(struct vg_decoder *decoder, const struct items *left,
+				     const struct items *right, bool *found)
 {
 	bool single = left->count == 1 && right->count == 1;
 
-	if (single || !vg_item_is_function(right->at[0])) {
-		if (single)
-			pair_one_to_one(left, right, is_not_another);
+	(void)decoder;
+	(void)found;
+	if (single)
+		pair_one_to_one(left, right, is_not_another);
+	if (single || !vg_item_is_function(right->at[0]))
 		pair_one_to_one(left, right, is_same_scope);
-	}
-	VG_TRY(pair_by_content(decoder, left, right));
-	if (vg_item_is_function(right->at[0]))
+	return NULL;
+}
+
+static bool is_same_name(const struct vg_item *pre, const struct vg_item *post)
+{
+	return !strcmp(pre->name, post->name);
+}
+
+/*
+ * Whichever clones of a function are paired, a caller that stays calls the twin of what it called,
+ * as the compiler has it call after the change. So a guess costs at most a caller in the patch.
+ */
+static struct vg_error *pair_rest(struct vg_decoder *decoder, const struct items *left,
+				  const struct items *right, bool *found)
+{
+	(void)decoder;
+	(void)found;
+	if (vg_item_is_function(right->at[0])) {
+		pair_one_to_one(left, right, is_same_scope);
 		pair_one_to_one(left, right, is_any);
+		pair_one_to_one(left, right, is_same_name);
+	}
 	mark_ambiguous(left, right);
 	return NULL;
 }
@@ -285,26 +315,41 @@ static size_t group_end(const struct items *items, size_t start)
 	return end;
 }
 
-static struct vg_error *correlate_by_base(struct vg_decoder *decoder, struct vg_object *pre,
-					  struct vg_object *post)
+typedef struct vg_error *pair_step(struct vg_decoder *decoder, const struct items *left,
+				   const struct items *right, bool *found);
+
+static struct vg_error *in_each_group(struct vg_decoder *decoder, const struct items *left,
+				      const struct items *right, pair_step *step, bool *found)
 {
-	struct items left, right;
-
-	VG_TRY(select_items(pre, is_matched_by_base, by_base, &left));
-	VG_TRY(select_items(post, is_matched_by_base, by_base, &right));
-	for (size_t a = 0, b = 0; a < left.count && b < right.count;) {
-		int order = strcmp(left.at[a]->base, right.at[b]->base);
-		size_t a_end = group_end(&left, a), b_end = group_end(&right, b);
+	for (size_t a = 0, b = 0; a < left->count && b < right->count;) {
+		int order = strcmp(left->at[a]->base, right->at[b]->base);
+		size_t a_end = group_end(left, a), b_end = group_end(right, b);
 
 		if (!order)
-			order = (int)left.at[a]->kind - (int)right.at[b]->kind;
+			order = (int)left->at[a]->kind - (int)right->at[b]->kind;
 		if (!order)
-			VG_TRY(correlate_group(decoder, &(struct items){left.at + a, a_end - a},
-					       &(struct items){right.at + b, b_end - b}));
+			VG_TRY(step(decoder, &(struct items){left->at + a, a_end - a},
+				    &(struct items){right->at + b, b_end - b}, found));
 		a = order <= 0 ? a_end : a;
 		b = order >= 0 ? b_end : b;
 	}
 	return NULL;
+}
+
+static struct vg_error *correlate_by_base(struct vg_decoder *decoder, struct vg_object *pre,
+					  struct vg_object *post)
+{
+	struct items left, right;
+	bool found = false;
+
+	VG_TRY(select_items(pre, is_matched_by_base, by_base, &left));
+	VG_TRY(select_items(post, is_matched_by_base, by_base, &right));
+	VG_TRY(in_each_group(decoder, &left, &right, pair_plainly, &found));
+	do { /* clones call clones: each pair may make another one the same */
+		found = false;
+		VG_TRY(in_each_group(decoder, &left, &right, pair_by_content, &found));
+	} while (found);
+	return in_each_group(decoder, &left, &right, pair_rest, &found);
 }
 
 static bool is_same_reloc(const struct vg_item *pre, const struct vg_object_reloc *left,

@@ -130,8 +130,12 @@ static struct vg_error *same_nameless(struct vg_decoder *decoder, struct vg_item
 				      const struct vg_line *line, bool *same)
 {
 	*same = false;
-	if (!is_in_item(pre, pre_offset) || !is_in_item(post, post_offset) ||
-	    vg_item_is_writable(pre) != vg_item_is_writable(post))
+	if (vg_item_is_writable(pre) != vg_item_is_writable(post))
+		return NULL;
+	/* A place beside it, such as the base of an index that begins at one: all may be seen. */
+	if (!is_in_item(pre, pre_offset) && pre_offset == post_offset && pre->size == post->size)
+		return vg_same_data(decoder, pre, 0, post, 0, pre->size, same);
+	if (!is_in_item(pre, pre_offset) || !is_in_item(post, post_offset))
 		return NULL;
 
 	uint64_t bytes = visible_bytes(pre, pre_offset, line);

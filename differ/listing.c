@@ -26,6 +26,17 @@ bool vg_reloc_is_pc_relative(uint32_t type)
 	}
 }
 
+/*
+ * In a mergeable section the linker moves what the symbol stands at, and counts the addend from
+ * there (gABI, SHF_MERGE): `.LC1 - 1`, which gcc makes of a loop that begins at the second
+ * character, is the byte in front of that string wherever it goes, and not the end of the string
+ * that happens to precede it.
+ */
+static bool counts_from_symbol(const struct vg_object_symbol *symbol)
+{
+	return symbol->section->flags & SHF_MERGE && symbol->type != STT_SECTION;
+}
+
 bool vg_reloc_target(const struct vg_object_reloc *reloc, int64_t bias, struct vg_item **item,
 		     int64_t *offset)
 {
@@ -38,7 +49,9 @@ bool vg_reloc_target(const struct vg_object_reloc *reloc, int64_t bias, struct v
 		return symbol->item;
 	value = (int64_t)((uint64_t)value + symbol->value);
 	if (!*item)
-		*item = vg_object_item_at(symbol->section, (uint64_t)value);
+		*item = vg_object_item_at(symbol->section, counts_from_symbol(symbol)
+								   ? symbol->value
+								   : (uint64_t)value);
 	if (!*item)
 		return false;
 	*offset = (int64_t)((uint64_t)value - (*item)->offset);

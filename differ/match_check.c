@@ -177,15 +177,7 @@ struct vg_error *vg_match_note_site(struct vg_matcher *matcher, const struct vg_
 
 bool vg_target_has_file(const struct vg_target *target, const char *file)
 {
-	for (size_t i = 0; i < target->symbols.count; i++) {
-		const struct vg_symbol *symbol = &target->symbols.symbols[i];
-		struct vg_symbol as_scope = {.file = symbol->name};
-
-		if (GELF_ST_TYPE(symbol->sym.st_info) == STT_FILE &&
-		    vg_symbol_is_of_file(&as_scope, file))
-			return true;
-	}
-	return false;
+	return vg_symbols_name_file(&target->symbols, file);
 }
 
 bool vg_target_names_files(const struct vg_target *target)

@@ -3,7 +3,9 @@
  * endless: a thread in a function that never comes back stays in the old code for ever, and a patch
  * of that function waits for it for ever. Such is a function with a cycle, reachable from its
  * entry, from which neither a return nor a tail call can be reached. One that ends in exit or abort
- * has no such cycle and is none.
+ * has no such cycle and is none. Nor is one whose cycle only computes on its way there, as the
+ * reporters of errors do that scan a text before they longjmp: such a cycle has a way out, and in
+ * it is no call, no system call and no variable that another thread may have to change first.
  *
  *   1. The control flow graph: lines of the function and of its cold pieces. A jump through a table
  *      goes wherever the tables that the function uses point; any other indirect jump is a tail
@@ -11,6 +13,8 @@
  *      called in the same object is asked, by its own graph, before an answer depends on it.
  *   2. Backwards from all exits: who can come back.
  *   3. Forwards from the entry through those who cannot: if that part has a cycle, it is endless.
+ * The strongly connected components tell (R. Tarjan, Depth-first search and linear graph
+ * algorithms).
  */
 #include <string.h>
 
@@ -24,8 +28,9 @@ struct node {
 	const struct vg_line *line;
 	uint32_t next[2]; /* indices; UINT32_MAX: none */
 	bool is_table_jump;
-	bool is_exit, can_exit, is_reachable;
-	uint8_t visit; /* of the search for a cycle: 0 new, 1 on the path, 2 done */
+	bool is_exit, can_exit;
+	bool is_pending;	/* of the search for a cycle: its component is not known yet */
+	uint32_t visit, lowest; /* when it was seen, 0 never; the earliest one that it leads to */
 };
 
 struct graph {
@@ -232,38 +237,122 @@ static uint32_t edge_count(const struct graph *graph, const struct node *node)
 	return 2 + (node->is_table_jump ? (uint32_t)graph->table.count : 0);
 }
 
-/* Step 3: a depth-first search from the entry; a cycle counts only among those who cannot exit. */
+/* What may leave time to others, or look whether they have done something. */
+static bool may_wait(const struct vg_line *line)
+{
+	const struct vg_instruction *instruction = &line->instruction;
+
+	return instruction->flow == VG_FLOW_CALL || instruction->flow == VG_FLOW_CALL_INDIRECT ||
+	       instruction->is_wait || (instruction->is_rip_relative && !instruction->is_lea);
+}
+
+/* The nodes of a component are those that are pending from `first` on. */
+struct component {
+	const uint32_t *nodes;
+	size_t count;
+	uint32_t since; /* the visit of its first one */
+};
+
+static bool holds(const struct component *component, const struct node *node)
+{
+	return node->is_pending && node->visit >= component->since;
+}
+
+static bool is_endless(const struct graph *graph, const struct component *component)
+{
+	bool is_cycle = false, has_end = false, waits = false;
+
+	for (size_t i = 0; i < component->count; i++) {
+		const struct node *node = &graph->nodes.at[component->nodes[i]];
+		bool leaves = node->line->instruction.flow == VG_FLOW_CONDITIONAL &&
+			      node->next[1] == NOWHERE;
+
+		if (node->can_exit)
+			return false;
+		for (uint32_t e = 0; e < edge_count(graph, node); e++) {
+			uint32_t to = edge_of(graph, node, e);
+
+			if (to != NOWHERE && holds(component, &graph->nodes.at[to]))
+				is_cycle = true;
+			else
+				leaves |= to != NOWHERE;
+		}
+		has_end |= leaves;
+		waits |= may_wait(node->line);
+	}
+	return is_cycle && (waits || !has_end);
+}
+
+struct search {
+	VG_LIST(struct step) path;
+	VG_LIST(uint32_t) pending;
+	uint32_t visits;
+};
+
+static struct vg_error *enter(struct graph *graph, struct search *search, uint32_t index)
+{
+	struct node *node = &graph->nodes.at[index];
+
+	node->visit = node->lowest = ++search->visits;
+	node->is_pending = true;
+	if (!vg_list_push(graph->build->arena, &search->path, ((struct step){.node = index})) ||
+	    !vg_list_push(graph->build->arena, &search->pending, index))
+		return vg_error_no_memory();
+	return NULL;
+}
+
+/* All edges of the last node of the path are done; if it began a component, that is known now. */
+static bool leave(struct graph *graph, struct search *search)
+{
+	struct node *node = &graph->nodes.at[search->path.at[--search->path.count].node];
+	struct component component = {.since = node->visit};
+	size_t first = search->pending.count;
+	bool endless;
+
+	if (search->path.count) {
+		struct node *from = &graph->nodes.at[search->path.at[search->path.count - 1].node];
+
+		from->lowest = node->lowest < from->lowest ? node->lowest : from->lowest;
+	}
+	if (node->lowest != node->visit)
+		return false;
+	while (first && graph->nodes.at[search->pending.at[first - 1]].visit >= node->visit)
+		first--;
+	component.nodes = search->pending.at + first;
+	component.count = search->pending.count - first;
+	endless = is_endless(graph, &component);
+	for (size_t i = 0; i < component.count; i++)
+		graph->nodes.at[component.nodes[i]].is_pending = false;
+	search->pending.count = first;
+	return endless;
+}
+
+/* Step 3: a depth-first search from the entry. */
 static struct vg_error *find_cycle(struct graph *graph, const struct node **cycle)
 {
-	VG_LIST(struct step) path = {0};
+	struct search search = {0};
 
 	*cycle = NULL;
-	graph->nodes.at[0].visit = 1;
-	if (!vg_list_push(graph->build->arena, &path, ((struct step){0})))
-		return vg_error_no_memory();
-	while (path.count) {
-		struct step *step = &path.at[path.count - 1];
+	VG_TRY(enter(graph, &search, 0));
+	while (search.path.count) {
+		struct step *step = &search.path.at[search.path.count - 1];
 		struct node *node = &graph->nodes.at[step->node];
 		uint32_t to;
 
 		if (step->edge == edge_count(graph, node)) {
-			node->visit = 2;
-			path.count--;
-			continue;
-		}
-		to = edge_of(graph, node, step->edge++);
-		if (to == NOWHERE || graph->nodes.at[to].visit == 2)
-			continue;
-		if (graph->nodes.at[to].visit == 1) {
-			if (!graph->nodes.at[to].can_exit) {
-				*cycle = &graph->nodes.at[to];
+			if (leave(graph, &search)) {
+				*cycle = node;
 				return NULL;
 			}
 			continue;
 		}
-		graph->nodes.at[to].visit = 1;
-		if (!vg_list_push(graph->build->arena, &path, ((struct step){.node = to})))
-			return vg_error_no_memory();
+		to = edge_of(graph, node, step->edge++);
+		if (to == NOWHERE)
+			continue;
+		if (!graph->nodes.at[to].visit)
+			VG_TRY(enter(graph, &search, to));
+		else if (graph->nodes.at[to].is_pending && graph->nodes.at[to].visit < node->lowest)
+			node->lowest = graph->nodes.at[to].visit;
 	}
 	return NULL;
 }

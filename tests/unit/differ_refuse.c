@@ -101,6 +101,22 @@ static const struct program programs[] = {
 	{"a function that ends in exit is not endless", NULL,
 	 "#include <stdlib.h>\nvolatile int g; " F "{ if (g < x) g++; exit(g %s); }\n" MAIN, "",
 	 "+ 1"},
+	{"a loop that only computes on the way to exit is not endless", NULL,
+	 "#include <stdlib.h>\n__attribute__((noreturn)) void fail(int); int g;\n"
+	 "void fail(int c) { exit(c); }\n" F
+	 "{ int n = 0; if (x > 9) fail(1); for (const char *t = getenv(\"A\"); *t; t++) n += *t; "
+	 "fail(n %s); }\n" MAIN,
+	 "", "+ 1"},
+	{"a loop that waits for a variable before exit is refused", "endless",
+	 "#include <stdlib.h>\nvolatile int g; " F "{ while (!g) {} exit(g + x %s); }\n" MAIN, "",
+	 "+ 1"},
+	{"a loop that calls until exit is refused", "endless",
+	 "#include <unistd.h>\n#include <stdlib.h>\n" F
+	 "{ for (char c = 0; read(0, &c, 1) > 0;) x += c; exit(x %s); }\n" MAIN,
+	 "", "+ 1"},
+	{"a loop that computes and has no way out at all is refused", "endless",
+	 F "{ for (unsigned n = x;; n = n * 3 %s) __asm__ volatile(\"\" : \"+r\"(n)); }\n" MAIN,
+	 "+ 1", "+ 5"},
 	{"a way out through a switch table passes", NULL,
 	 "volatile int g; " F "{ for (;;) switch (g) { case 0: g = 3; break; case 1: g = x %s; "
 	 "break; case 2: return 7;\n"
