@@ -34,8 +34,9 @@ struct vg_pair {
 	const struct vg_defining_unit *defining; /* instead of a unit: see elsewhere, below */
 	struct vg_object *pre, *post, *plain;	 /* plain may be NULL */
 	struct vg_type_table *pre_types, *post_types;
-	struct vg_line_table *pre_lines, *post_lines; /* --explain; the second one is of… */
-	struct vg_object *lined;		      /* …this object, NULL: of post */
+	struct vg_line_table *pre_lines, *post_lines;	/* --explain; the second one is of… */
+	struct vg_object *lined;			/* …this object, NULL: of post */
+	bool is_asked_for_conventions, has_conventions; /* safety_convention.c */
 };
 
 struct vg_source_place {

@@ -14,6 +14,10 @@ VG_MUST_CHECK struct vg_error *vg_safety_check_types(struct vg_patch_build *buil
 						     struct vg_pair *pair,
 						     const struct vg_type_table *pre,
 						     const struct vg_type_table *post);
+/* safety_convention.c: does an attribute make callers call the function in another way? */
+VG_MUST_CHECK struct vg_error *vg_safety_convention_changed(const struct vg_patch_build *build,
+							    const struct vg_change *change,
+							    bool *changed);
 /* safety_stack.c: do objects of the type, as it was, live on stacks of replaced code alone? */
 VG_MUST_CHECK struct vg_error *vg_safety_is_on_stacks(struct vg_patch_build *build,
 						      const struct vg_pair *pair,

@@ -20,13 +20,27 @@ static struct vg_error *check_change(struct vg_patch_build *build, const struct 
 	struct vg_pair *pair = change->pair, *before = vg_pair_of(build, pair, change->pre);
 	const struct vg_function_type *pre = type_of(before->pre_types, change->pre);
 	const struct vg_function_type *post = type_of(pair->post_types, change->post);
+	bool is_called_otherwise = false;
 	const char *user;
 
-	if (!pre || !post || !strcmp(pre->signature, post->signature))
+	if (!pre || !post)
 		return NULL;
+	if (!strcmp(pre->signature, post->signature)) {
+		VG_TRY(vg_safety_convention_changed(build, change, &is_called_otherwise));
+		if (!is_called_otherwise)
+			return NULL;
+	}
 	VG_TRY(vg_safety_find_user(build, change->pre, change->match, &user));
 	if (!user)
 		return NULL;
+	if (is_called_otherwise)
+		return vg_refuse(
+			build, VG_RULE_SIGNATURE, change->post->source,
+			vg_place_at(build, pair, post->file, post->line),
+			"%s gets another calling convention by an attribute, but %s, which "
+			"stays as it is, uses it; add a function with the new convention "
+			"instead, or --allow signature if that never happens",
+			change->post->source, user);
 	return vg_refuse(build, VG_RULE_SIGNATURE, change->post->source,
 			 vg_place_at(build, pair, post->file, post->line),
 			 "%s becomes \"%s\" from \"%s\", but %s, which stays as it is, uses it; "

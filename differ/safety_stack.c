@@ -55,7 +55,7 @@ struct vg_error *vg_safety_is_on_stacks(struct vg_patch_build *build, const stru
 	for (size_t i = 0; i < uses.functions.count; i++)
 		if (!is_all_replaced(build, pair->pre, uses.functions.at[i]))
 			return NULL;
-	VG_TRY(vg_units_text(build->units, pair->unit, &text));
+	VG_TRY(vg_units_text(build->units, pair->unit, false, &text));
 	*is_on_stacks = text && vg_type_is_automatic(text, type, &uses);
 	if (*is_on_stacks)
 		vg_explain(build,

@@ -78,11 +78,18 @@ VG_MUST_CHECK struct vg_error *vg_units_compile_extra(struct vg_units *units, co
 						      char **object);
 
 /*
- * units_text.c: preprocesses the unit as it was before the change; malloc. NULL if it cannot be
- * done: no plan is at hand.
+ * units_text.c: preprocesses the unit as it was before the change, or as it is after it; malloc.
+ * NULL if it cannot be done: no plan is at hand.
  */
 VG_MUST_CHECK struct vg_error *vg_units_text(const struct vg_units *units,
-					     const struct vg_unit *unit, char **text);
+					     const struct vg_unit *unit, bool post, char **text);
+/*
+ * *found: one of the words (up to a NULL) stands in a file that the unit is compiled of, before or
+ * after the change.
+ */
+VG_MUST_CHECK struct vg_error *vg_units_read_words(const struct vg_units *units,
+						   const struct vg_unit *unit,
+						   const char *const *words, bool *found);
 
 /*
  * units_defining.c: units of the project that the diff does not reach and that may define a symbol,

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+#define FIRMWARE __attribute__((ms_abi))
