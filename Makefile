@@ -101,8 +101,8 @@ deps-qemu: deps
 .PHONY: check check-run check-san check-corpus
 check: deps
 	@$(MAKE) --no-print-directory check-run
-check-run: all $(UNIT) $(LIVE) $(CHECK_PROGRAMS)
-	@VGRAFT_BUILD=$(B) tests/run $(UNIT) $(CHECK_PROGRAMS) $(LIVE)
+check-run: all $(UNIT) $(LIVE) $(OLDER_KERNEL) $(CHECK_PROGRAMS)
+	@VGRAFT_BUILD=$(B) tests/run $(UNIT) $(CHECK_PROGRAMS) $(LIVE) $(OLDER_KERNEL)
 
 # Unit and live tests with AddressSanitizer and UndefinedBehaviorSanitizer: the tools and the VMM are
 # built with them, the targets are not.

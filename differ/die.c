@@ -4,8 +4,8 @@
 #include "common/error.h"
 
 /*
- * DW_AT_sibling of a damaged file leads back, or into the children of another entry, and libdwarf
- * follows. Readers come to an entry more than once, but not to as many as there are bytes.
+ * Readers come to an entry more than once, by what refers to it; in a file that is made to mislead
+ * them, references lead around in circles. But not to as many as there are bytes.
  */
 #define STEPS_FOR_BYTE 16
 #define STEPS_FOR_FILE 100000
@@ -130,11 +130,13 @@ Dwarf_Die vg_die_next(struct vg_dies *dies, Dwarf_Die die)
 static struct vg_error *open_debug(struct vg_dies *dies)
 {
 	const struct vg_die_section *info = vg_die_section_named(&dies->sections, ".debug_info");
+	bool readable;
 
 	if (!info)
 		return NULL;
 	dies->steps_left = STEPS_FOR_FILE + STEPS_FOR_BYTE * info->size;
-	if (!vg_dies_are_readable(&dies->sections)) {
+	VG_TRY(vg_dies_are_readable(&dies->sections, &readable));
+	if (!readable) {
 		dies->is_damaged = true;
 		return NULL;
 	}

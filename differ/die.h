@@ -29,7 +29,12 @@ VG_MUST_CHECK struct vg_error *vg_dies_open(struct vg_arena *arena, const char *
 VG_MUST_CHECK struct vg_error *vg_dies_close(struct vg_dies *dies);
 
 /* die_check.c: can libdwarf be trusted with them? */
-bool vg_dies_are_readable(const struct vg_die_sections *sections);
+VG_MUST_CHECK struct vg_error *vg_dies_are_readable(const struct vg_die_sections *sections,
+						    bool *readable);
+/* die_tree.c: the same of .debug_info and .debug_abbrev, which may be NULL. */
+VG_MUST_CHECK struct vg_error *vg_die_trees_are_sound(const struct vg_die_section *info,
+						      const struct vg_die_section *abbreviations,
+						      bool *sound);
 /* die_lines.c: the same of .debug_line. */
 bool vg_die_lines_are_sound(const uint8_t *bytes, uint64_t size);
 

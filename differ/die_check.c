@@ -37,11 +37,16 @@ static bool are_lists_sound(const struct vg_die_sections *sections, const char *
 	return true;
 }
 
-bool vg_dies_are_readable(const struct vg_die_sections *sections)
+struct vg_error *vg_dies_are_readable(const struct vg_die_sections *sections, bool *readable)
 {
 	const struct vg_die_section *lines = vg_die_section_named(sections, ".debug_line");
+	const struct vg_die_section *info = vg_die_section_named(sections, ".debug_info");
 
-	return are_lists_sound(sections, ".debug_rnglists") &&
-	       are_lists_sound(sections, ".debug_loclists") &&
-	       (!lines || vg_die_lines_are_sound(lines->bytes, lines->size));
+	*readable = are_lists_sound(sections, ".debug_rnglists") &&
+		    are_lists_sound(sections, ".debug_loclists") &&
+		    (!lines || vg_die_lines_are_sound(lines->bytes, lines->size));
+	if (!info || !*readable)
+		return NULL;
+	return vg_die_trees_are_sound(info, vg_die_section_named(sections, ".debug_abbrev"),
+				      readable);
 }

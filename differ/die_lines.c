@@ -5,7 +5,7 @@
  * too. So the headers are walked first (DWARF 5, 6.2.4).
  */
 #include "differ/die.h"
-#include "differ/dwarf_reader.h"
+#include "differ/dwarf_form.h"
 
 #define UNIT_LENGTH_BYTES 4
 
@@ -14,51 +14,6 @@ struct entries {
 	uint64_t types[UINT8_MAX], forms[UINT8_MAX];
 	uint64_t format_count, count;
 };
-
-static void skip(struct vg_dwarf_reader *reader, uint64_t bytes)
-{
-	if (bytes > reader->end - reader->at)
-		reader->failed = true;
-	else
-		reader->at += bytes;
-}
-
-static void skip_text(struct vg_dwarf_reader *reader)
-{
-	while (vg_dwarf_read(reader, 1) && !reader->failed)
-		;
-}
-
-/* The value, if it is a number that counts something; forms as in 7.5.6. */
-static uint64_t read_form(struct vg_dwarf_reader *reader, uint64_t form)
-{
-	switch (form) {
-	case DW_FORM_data1:
-		return vg_dwarf_read(reader, 1);
-	case DW_FORM_data2:
-		return vg_dwarf_read(reader, 2);
-	case DW_FORM_data4:
-	case DW_FORM_strp:
-	case DW_FORM_line_strp:
-		return vg_dwarf_read(reader, 4);
-	case DW_FORM_data8:
-		return vg_dwarf_read(reader, 8);
-	case DW_FORM_udata:
-		return vg_dwarf_read_leb(reader);
-	case DW_FORM_data16:
-		skip(reader, 16);
-		break;
-	case DW_FORM_block:
-		skip(reader, vg_dwarf_read_leb(reader));
-		break;
-	case DW_FORM_string:
-		skip_text(reader);
-		break;
-	default:
-		reader->failed = true;
-	}
-	return 0;
-}
 
 static void read_formats(struct vg_dwarf_reader *reader, struct entries *entries)
 {
@@ -79,7 +34,7 @@ static bool are_entries_sound(struct vg_dwarf_reader *reader, struct entries *en
 		return false;
 	for (uint64_t i = 0; i < entries->count && !reader->failed; i++)
 		for (uint64_t k = 0; k < entries->format_count; k++) {
-			uint64_t value = read_form(reader, entries->forms[k]);
+			uint64_t value = vg_dwarf_read_form(reader, entries->forms[k], 5);
 
 			if (entries->types[k] == DW_LNCT_directory_index && value >= directories)
 				return false;
@@ -94,8 +49,8 @@ static bool is_header_sound(struct vg_dwarf_reader *reader)
 
 	if (vg_dwarf_read(reader, 2) != 5)
 		return !reader->failed;
-	skip(reader, 1 + 1 + 4 + 1 + 1 + 1 + 1 + 1); /* address_size to line_range */
-	skip(reader, vg_dwarf_read(reader, 1) - 1);  /* standard_opcode_lengths */
+	vg_dwarf_skip(reader, 1 + 1 + 4 + 1 + 1 + 1 + 1 + 1); /* address_size to line_range */
+	vg_dwarf_skip(reader, vg_dwarf_read(reader, 1) - 1);  /* standard_opcode_lengths */
 	return are_entries_sound(reader, &directories, UINT64_MAX) &&
 	       are_entries_sound(reader, &files, directories.count);
 }

@@ -45,4 +45,19 @@ static inline uint64_t vg_dwarf_read_leb(struct vg_dwarf_reader *reader)
 	return value;
 }
 
+static inline void vg_dwarf_skip(struct vg_dwarf_reader *reader, uint64_t bytes)
+{
+	if (bytes > reader->end - reader->at)
+		reader->failed = true;
+	else
+		reader->at += bytes;
+}
+
+/* With its NUL. */
+static inline void vg_dwarf_skip_text(struct vg_dwarf_reader *reader)
+{
+	while (vg_dwarf_read(reader, 1))
+		;
+}
+
 #endif

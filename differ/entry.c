@@ -98,7 +98,7 @@ static struct vg_error *check_branches(struct displacement *d)
 
 static bool is_function_start(const struct vg_target *target, uint64_t address)
 {
-	if (vg_target_function_end(target, address))
+	if (vg_target_function_at(target, address))
 		return true;
 	for (size_t i = 0; i < target->by_name_count; i++)
 		if (target->by_name[i]->sym.st_value == address &&

@@ -9,23 +9,6 @@
 #include "differ/match.h"
 #include "differ/match_check.h"
 
-static const struct vg_span *span_at(const struct vg_target *target, uint64_t address)
-{
-	size_t low = 0, high = target->functions.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (target->functions.at[middle].start < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < target->functions.count && target->functions.at[low].start == address
-		       ? &target->functions.at[low]
-		       : NULL;
-}
-
 static bool find_frame(const struct vg_item *item, size_t *index)
 {
 	const struct vg_frames *frames = &item->object->frames;
@@ -65,7 +48,7 @@ static struct vg_error *walk(struct vg_matcher *matcher, const struct vg_frames 
 struct vg_error *vg_match_is_evident(struct vg_matcher *matcher, const struct vg_item *item,
 				     uint64_t address, bool *evident)
 {
-	const struct vg_span *span = span_at(matcher->target, address);
+	const struct vg_span *span = vg_target_function_at(matcher->target, address);
 	uint64_t bytes = item->size;
 	size_t index;
 

@@ -35,20 +35,9 @@ struct measure {
 
 static struct claim *claim_at(const struct measure *measure, uint64_t start)
 {
-	const struct vg_target *target = measure->target;
-	size_t low = 0, high = target->functions.count;
+	const struct vg_span *function = vg_target_function_at(measure->target, start);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (target->functions.at[middle].start < start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == target->functions.count || target->functions.at[low].start != start)
-		return NULL;
-	return &measure->claims[low];
+	return function ? &measure->claims[function - measure->target->functions.at] : NULL;
 }
 
 /* Code that cannot be decoded, an assembler's data for instance, says nothing about others. */

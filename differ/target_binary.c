@@ -272,20 +272,3 @@ int64_t vg_target_tpoff(const struct vg_target *target, uint64_t offset)
 
 	return (int64_t)(offset - block);
 }
-
-uint64_t vg_target_function_end(const struct vg_target *target, uint64_t start)
-{
-	size_t low = 0, high = target->functions.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (target->functions.at[middle].start < start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < target->functions.count && target->functions.at[low].start == start
-		       ? target->functions.at[low].end
-		       : 0;
-}

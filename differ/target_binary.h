@@ -100,8 +100,8 @@ uint64_t vg_target_tls_pair(const struct vg_target *target, const char *name, ui
 uint64_t vg_target_tls_descriptor(const struct vg_target *target, const char *name, int64_t offset);
 /* The offset from the thread pointer of an offset in the TLS segment (ELF TLS, variant II). */
 int64_t vg_target_tpoff(const struct vg_target *target, uint64_t offset);
-/* Where the function that begins there ends, by .eh_frame; 0 if none begins there. */
-uint64_t vg_target_function_end(const struct vg_target *target, uint64_t start);
+/* The function that begins there by .eh_frame, a place in functions; NULL if none does. */
+const struct vg_span *vg_target_function_at(const struct vg_target *target, uint64_t start);
 /* The functions of that size by .eh_frame, a slice of by_size; *count may be 0. */
 const struct vg_span *vg_target_functions_of_size(const struct vg_target *target, uint64_t size,
 						  size_t *count);

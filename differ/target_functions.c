@@ -51,6 +51,23 @@ static int by_size(const void *left, const void *right)
 	return m == n ? by_start(left, right) : (m > n) - (m < n);
 }
 
+const struct vg_span *vg_target_function_at(const struct vg_target *target, uint64_t start)
+{
+	size_t low = 0, high = target->functions.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (target->functions.at[middle].start < start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < target->functions.count && target->functions.at[low].start == start
+		       ? &target->functions.at[low]
+		       : NULL;
+}
+
 static size_t first_of_size(const struct vg_target *target, uint64_t size)
 {
 	size_t low = 0, high = target->functions.count;

@@ -272,7 +272,7 @@ static void clean_up(struct vg_session *session)
 	session->journal = 0;
 	if (!error)
 		error = vg_recover(session);
-	if (error)
+	if (error && vg_live_target_is_alive(&session->target))
 		vg_result_note(session->result,
 			       "the memory of the patch could not be given back now (%s); the next "
 			       "apply or revert does it",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "patcher/chain.h"
 
+#include <string.h>
+
 #include "patcher/stub.h"
 
 bool vg_chain_holds(const struct vg_installed *installed, uint64_t entry, struct vg_link *link)
@@ -58,6 +60,14 @@ bool vg_chain_is_whole(const struct vg_memory *memory, const struct vg_areas *ar
 				return false;
 		}
 	return true;
+}
+
+bool vg_chain_is_jump_to(const struct vga_function *record, const uint8_t bytes[VGP_JUMP_BYTES])
+{
+	uint8_t jump[VGP_JUMP_BYTES];
+
+	return vg_stub_entry_jump(record->entry, record->dispatcher, jump) &&
+	       memcmp(bytes + 1, jump + 1, VGP_JUMP_BYTES - 1) == 0;
 }
 
 uint64_t vg_chain_below_without(const struct vga_function *above,

@@ -39,6 +39,11 @@ bool vg_chain_holds(const struct vg_installed *installed, uint64_t entry, struct
  */
 bool vg_chain_is_whole(const struct vg_memory *memory, const struct vg_areas *areas,
 		       const struct vg_installed *installed);
+/*
+ * Do these bytes lead to this record? The first of them may be another one: an uprobe puts a
+ * breakpoint there and, when it is taken out, the byte that the file has.
+ */
+bool vg_chain_is_jump_to(const struct vga_function *record, const uint8_t bytes[VGP_JUMP_BYTES]);
 /* What runs below a patch once `removed`, which is directly below it, is gone. */
 uint64_t vg_chain_below_without(const struct vga_function *above,
 				const struct vga_function *removed);

@@ -52,7 +52,7 @@ struct coroutine_context {
 struct sweep;
 
 struct coroutine_search {
-	pid_t tid; /* a thread to read the memory by */
+	const struct vg_memory *memory;
 	const struct vg_maps *maps;
 	uint64_t guard;
 	bool only_written;    /* since its pages were protected (written.h) */
@@ -76,9 +76,10 @@ struct coroutine_search {
 bool coroutine_is_possible(struct unwind_modules *modules);
 
 /* The pointer guard, from the random bytes that the kernel gave the process (AT_RANDOM). */
-bool coroutine_guard(pid_t pid, pid_t tid, uint64_t *guard);
+bool coroutine_guard(const struct vg_memory *memory, uint64_t *guard);
 
-/* Fills contexts and counts from tid, maps and guard. Searches of one target may share a sweep. */
+/* Fills contexts and counts from memory, maps and guard. Searches of one target may share a sweep.
+ */
 VG_MUST_CHECK struct vg_error *coroutine_search(struct coroutine_search *search);
 /* The same in two steps: which pages are to be searched, and the search. */
 VG_MUST_CHECK struct vg_error *coroutine_search_list(struct coroutine_search *search);

@@ -33,7 +33,7 @@ static bool read_jmp_buf(const struct coroutine_search *search, struct coroutine
 {
 	uint64_t words[JB_WORDS];
 
-	if (!stack_read(search->tid, context->address, words, sizeof(words)))
+	if (!stack_read(search->memory, context->address, words, sizeof(words)))
 		return false;
 	context->registers[CFI_RBX] = words[JB_RBX];
 	context->registers[CFI_RBP] = demangle(search, words[JB_RBP]);
@@ -59,8 +59,8 @@ static bool read_ucontext(const struct coroutine_search *search, struct coroutin
 	};
 	mcontext_t saved;
 
-	if (!stack_read(search->tid, context->address + offsetof(ucontext_t, uc_mcontext), &saved,
-			sizeof(saved)))
+	if (!stack_read(search->memory, context->address + offsetof(ucontext_t, uc_mcontext),
+			&saved, sizeof(saved)))
 		return false;
 	if ((uint64_t)saved.fpregs != context->address + offsetof(ucontext_t, __fpregs_mem))
 		return false;
@@ -88,16 +88,16 @@ bool coroutine_read(const struct coroutine_search *search, uint64_t address,
 }
 
 /* glibc takes the second 8 of the 16 random bytes (dl_setup_pointer_guard). */
-bool coroutine_guard(pid_t pid, pid_t tid, uint64_t *guard)
+bool coroutine_guard(const struct vg_memory *memory, uint64_t *guard)
 {
 	char path[64];
 	Elf64_auxv_t entry;
 
-	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+	snprintf(path, sizeof(path), "/proc/%d/auxv", memory->pid);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	while (fd >= 0 && read(fd, &entry, sizeof(entry)) == sizeof(entry))
 		if (entry.a_type == AT_RANDOM)
-			return stack_read(tid, entry.a_un.a_val + 8, guard, sizeof(*guard));
+			return stack_read(memory, entry.a_un.a_val + 8, guard, sizeof(*guard));
 	return false;
 }

@@ -152,7 +152,7 @@ static size_t list_written(struct listing *listing, int pagemap, size_t first)
 /* Step 1. */
 static void list_batches(struct coroutine_search *search, struct sweep *sweep)
 {
-	_cleanup_close_ int pagemap = vg_pages_open(search->tid);
+	_cleanup_close_ int pagemap = vg_pages_open(search->memory->pid);
 	struct listing listing = {search, sweep, NULL};
 
 	for (size_t i = 0, count; i < search->maps->count; i += count) {

@@ -98,8 +98,8 @@ static bool read_batch(struct sweep_worker *worker, const struct sweep_run *runs
 
 	for (size_t i = 0; i < batch->count; i++)
 		remote[i] = (struct iovec){(void *)runs[i].start, runs[i].end - runs[i].start};
-	return process_vm_readv(worker->sweep->search->tid, &local, 1, remote, batch->count, 0) ==
-	       (ssize_t)batch->bytes;
+	return process_vm_readv(worker->sweep->search->memory->pid, &local, 1, remote, batch->count,
+				0) == (ssize_t)batch->bytes;
 }
 
 /* Something of the batch cannot be read: what, and what is in the rest? */
@@ -107,8 +107,8 @@ static void look_one_by_one(struct sweep_worker *worker, const struct sweep_run 
 {
 	for (size_t i = 0; i < count; i++) {
 		size_t want = runs[i].end - runs[i].start;
-		size_t got = stack_read_some(worker->sweep->search->tid, runs[i].start,
-					     worker->words, want);
+		size_t got = vg_memory_read_some(worker->sweep->search->memory, runs[i].start,
+						 worker->words, want);
 
 		if (got != want && !worker->unreadable)
 			worker->unreadable = runs[i].start + got;

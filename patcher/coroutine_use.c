@@ -27,7 +27,7 @@ struct dynamic {
 };
 
 struct module {
-	pid_t tid;
+	const struct vg_memory *memory;
 	uint64_t start, bias;
 	Elf64_Phdr headers[HEADERS_MAX];
 	unsigned count;
@@ -37,12 +37,12 @@ static bool read_module(struct module *module)
 {
 	Elf64_Ehdr file;
 
-	if (!stack_read(module->tid, module->start, &file, sizeof(file)) ||
+	if (!stack_read(module->memory, module->start, &file, sizeof(file)) ||
 	    memcmp(file.e_ident, ELFMAG, SELFMAG) || file.e_phentsize != sizeof(Elf64_Phdr) ||
 	    file.e_phnum > HEADERS_MAX)
 		return false;
 	module->count = file.e_phnum;
-	if (!stack_read(module->tid, module->start + file.e_phoff, module->headers,
+	if (!stack_read(module->memory, module->start + file.e_phoff, module->headers,
 			file.e_phnum * sizeof(Elf64_Phdr)))
 		return false;
 	for (unsigned i = 0; i < module->count; i++) {
@@ -75,7 +75,7 @@ static bool read_dynamic(const struct module *module, struct dynamic *dynamic)
 	size_t count = header ? header->p_memsz / sizeof(Elf64_Dyn) : 0;
 
 	if (!count || count > DYNAMIC_MAX ||
-	    !stack_read(module->tid, module->bias + header->p_vaddr, entries,
+	    !stack_read(module->memory, module->bias + header->p_vaddr, entries,
 			count * sizeof(Elf64_Dyn)))
 		return false;
 	*dynamic = (struct dynamic){0};
@@ -127,8 +127,8 @@ static void note_module(const struct module *module, struct imports *imports)
 	_cleanup_free_ char *strings = calloc(1, dynamic.strings_bytes + 1);
 
 	if (!symbols || !strings ||
-	    !stack_read(module->tid, dynamic.symbols, symbols, symbols_bytes) ||
-	    !stack_read(module->tid, dynamic.strings, strings, dynamic.strings_bytes))
+	    !stack_read(module->memory, dynamic.symbols, symbols, symbols_bytes) ||
+	    !stack_read(module->memory, dynamic.strings, strings, dynamic.strings_bytes))
 		imports->has_unknown = true;
 	else
 		note_symbols(symbols, symbols_bytes / sizeof(Elf64_Sym), strings,
@@ -154,7 +154,7 @@ bool coroutine_is_possible(struct unwind_modules *modules)
 
 	for (size_t i = 0; i < modules->file.maps.count && !is_enough(&imports); i++) {
 		const struct vg_map *map = &modules->file.maps.maps[i];
-		struct module module = {.tid = modules->reader, .start = map->start};
+		struct module module = {.memory = modules->memory, .start = map->start};
 
 		if (!starts_a_module(map) || !read_module(&module))
 			continue;

@@ -351,5 +351,5 @@ struct vg_error *vg_hold_run(const struct vg_live_target *target,
 	run.hold.suspend_seccomp = options->suspend_seccomp;
 	VG_TRY(vg_maps_read(target->pid, &run.maps));
 	VG_TRY(vg_gadgets_find(&target->memory, &run.maps, &run.hold.gadgets));
-	return vg_tracer_run(run_hold, &run);
+	return vg_tracer_run(target, run_hold, &run);
 }

@@ -117,6 +117,7 @@ static struct vg_pointer_search start(const struct vg_leaving *leaving, const st
 					  .maps = maps,
 					  .pagemap = leaving->pagemap,
 					  .buffer = leaving->room->buffer,
+					  .may_be_held_back = leaving->may_be_held_back,
 					  .ranges = judged->ranges,
 					  .range_count = judged->count,
 					  .has_guard = leaving->has_guard,
@@ -151,7 +152,8 @@ static struct vg_error *make_ready(struct vg_leaving *leaving)
 	if (leaving->maps.fd < 0)
 		VG_TRY(vg_maps_file_open(pid, &leaving->maps));
 	VG_TRY(vg_maps_file_read(&leaving->maps));
-	leaving->has_guard = coroutine_guard(pid, pid, &leaving->guard);
+	leaving->may_be_held_back = vg_written_has_other(&leaving->session->target);
+	leaving->has_guard = coroutine_guard(&leaving->session->target.memory, &leaving->guard);
 	return NULL;
 }
 
@@ -375,15 +377,6 @@ static bool judge(struct vg_leaving *leaving, const struct vg_maps *maps, bool h
 	return conclude(leaving, &look, &judged);
 }
 
-/* The survey asked the first thread, which may have ended without the others. */
-static bool has_guard(struct vg_leaving *leaving, const struct vg_stop_threads *threads)
-{
-	if (!leaving->has_guard)
-		leaving->has_guard = coroutine_guard(leaving->session->target.pid,
-						     vg_stop_threads_any(threads), &leaving->guard);
-	return leaving->has_guard;
-}
-
 /* As they are now. None at all is what a process has that ends. NULL: nobody can tell. */
 static const struct vg_maps *read_maps(const struct vg_leaving *leaving)
 {
@@ -409,7 +402,7 @@ void vg_leaving_decide(struct vg_leaving *leaving, const struct vg_stop_hooks *s
 	const struct vg_maps *maps;
 	bool has_written;
 
-	if (!leaving->count || !has_guard(leaving, stop->threads))
+	if (!leaving->count || !leaving->has_guard)
 		return;
 	maps = read_maps(leaving);
 	has_written = take_written(leaving, stop);

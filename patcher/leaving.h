@@ -51,6 +51,7 @@ struct vg_leaving {
 	int pagemap;		  /* vg_pages_open(), or -1 */
 	struct vg_maps_file maps; /* of the survey */
 	bool has_guard;
+	bool may_be_held_back; /* pages: see pieces.h */
 	uint64_t guard;
 	struct vg_leaving_room *room; /* to read into */
 	bool has_written;  /* the commit, to what is searched, after the stop has listed it */

@@ -12,6 +12,7 @@
 #define PRESENT (UINT64_C(1) << 63)
 #define SWAPPED (UINT64_C(1) << 62)
 #define OF_FILE (UINT64_C(1) << 61)
+#define GUARD	(UINT64_C(1) << 58) /* since Linux 6.15 */
 
 int vg_pages_open(pid_t tid)
 {
@@ -21,9 +22,13 @@ int vg_pages_open(pid_t tid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/*
+ * A guard region (MADV_GUARD_INSTALL; glibc has them below the stacks of threads since 2.42) is
+ * shown as swapped out, but has nothing, and can't be read.
+ */
 static bool has_content(uint64_t entry, bool of_file)
 {
-	if (!(entry & (PRESENT | SWAPPED)))
+	if (!(entry & (PRESENT | SWAPPED)) || entry & GUARD)
 		return false;
 	return of_file || !(entry & PRESENT && entry & OF_FILE);
 }

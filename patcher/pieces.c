@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "patcher/pieces.h"
 
+#include "patcher/pages.h"
+
 static size_t size_of(const struct vg_piece *piece)
 {
 	return piece->bytes + piece->beyond;
@@ -37,7 +39,14 @@ static size_t read_together(struct vg_piece *pieces, size_t count, const struct 
 
 static void read_alone(struct vg_piece *piece, const struct vg_memory *memory, uint8_t *buffer)
 {
+	size_t rest = VG_PAGE - piece->start % VG_PAGE;
+
 	piece->content = buffer;
+	piece->got = vg_memory_read_some(memory, piece->start, buffer, size_of(piece));
+	if (piece->got || rest >= piece->bytes)
+		return;
+	piece->start += rest;
+	piece->bytes -= rest;
 	piece->got = vg_memory_read_some(memory, piece->start, buffer, size_of(piece));
 }
 
@@ -47,7 +56,9 @@ void vg_pieces_read(struct vg_pieces *pieces, const struct vg_memory *memory, ui
 	struct vg_piece *piece = pieces->pieces, *end = piece + pieces->count;
 
 	while (piece < end) {
-		size_t done = read_together(piece, (size_t)(end - piece), memory, buffer);
+		size_t done = pieces->may_be_held_back
+				      ? 0
+				      : read_together(piece, (size_t)(end - piece), memory, buffer);
 
 		for (; done; done--)
 			look(context, piece++);

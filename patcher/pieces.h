@@ -27,6 +27,11 @@ struct vg_piece {
 };
 
 struct vg_pieces {
+	/*
+	 * Never wait for one: process_vm_readv() of a page that a userfaultfd holds back sleeps
+	 * until it is given, and who gives it may stand in the same stop.
+	 */
+	bool may_be_held_back;
 	struct vg_piece pieces[VG_PIECES_MAX];
 	size_t count;
 	size_t bytes; /* of all, what is behind them included */
@@ -36,7 +41,8 @@ struct vg_pieces {
 bool vg_pieces_add(struct vg_pieces *pieces, const struct vg_piece *piece, size_t room);
 /*
  * Reads them into the buffer, and calls `look` for each in turn, with what could be read of it. Its
- * content is there until `look` returns.
+ * content is there until `look` returns. A piece that begins in a page which is not there is cut to
+ * begin with the next one.
  */
 void vg_pieces_read(struct vg_pieces *pieces, const struct vg_memory *memory, uint8_t *buffer,
 		    void (*look)(void *context, const struct vg_piece *piece), void *context);

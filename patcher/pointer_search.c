@@ -314,6 +314,7 @@ static void look_at_piece(void *context, const struct vg_piece *piece)
 
 static void look_at_pieces(struct walk *walk)
 {
+	walk->pieces.may_be_held_back = walk->search->may_be_held_back;
 	vg_pieces_read(&walk->pieces, walk->search->memory, walk->search->buffer, look_at_piece,
 		       walk);
 }

@@ -44,8 +44,9 @@ struct vg_pointer_range {
 struct vg_pointer_search {
 	const struct vg_memory *memory;
 	const struct vg_maps *maps;
-	int pagemap;	 /* vg_pages_open() */
-	uint8_t *buffer; /* VG_POINTER_SEARCH_BYTES; the caller's */
+	int pagemap;	       /* vg_pages_open() */
+	uint8_t *buffer;       /* VG_POINTER_SEARCH_BYTES; the caller's */
+	bool may_be_held_back; /* pages: see pieces.h */
 	const struct vg_pointer_range *ranges;
 	size_t range_count;
 	bool has_guard;

@@ -3,7 +3,8 @@
  * Revert.
  *
  *  1. Open, lock, look, recover.
- *  2. May it come out? Not while a patch that depends on it is applied.
+ *  2. May it come out? Not while a patch that depends on it is applied, nor while somebody else's
+ *     jump stands at an entry.
  *  3. The stop: nobody in the patch's code or stubs; pre-revert hooks (journal PRE_REVERT; a veto
  *     ends it); switch off (switch.h): REVERTING, switch word, out of the chains, post-revert hooks
  *     (POST_REVERT), DISARMED.
@@ -18,6 +19,7 @@
 
 #include "common/cleanup.h"
 #include "common/patch_object.h"
+#include "patcher/chain.h"
 #include "patcher/perf_map.h"
 #include "patcher/recovery.h"
 #include "patcher/result.h"
@@ -33,6 +35,57 @@ static struct vg_error *check_dependents(const struct vg_session *session, const
 				VG_REFUSED, "patch %s depends on patch %s; revert %s first",
 				vg_installed_name(installed), name, vg_installed_name(installed));
 	}
+	return NULL;
+}
+
+/* The module that the patch was put into, and not another one that came to lie there. */
+static bool is_same_module(const struct vg_session *session, const struct vg_area *area,
+			   const struct vg_patch *object, uint64_t address)
+{
+	const struct vg_module *module = vg_modules_at(&session->modules, address);
+	const struct vgp_module *patched = &object->modules[area->header.module];
+
+	return module && module->bias == area->header.load_bias &&
+	       module->build_id_bytes == patched->build_id_bytes &&
+	       memcmp(module->build_id, patched->build_id, patched->build_id_bytes) == 0;
+}
+
+/* Neither our jump nor what its file has: another tool's jump, which may come back through ours. */
+static bool is_foreign(const struct vg_session *session, const struct vg_area *area,
+		       const struct vg_patch *object, const struct vga_function *record)
+{
+	const struct vgp_function *function = &object->functions[record->function];
+	uint8_t now[VGP_JUMP_BYTES];
+	struct vg_link top;
+
+	return vg_chain_top(&session->areas, record->entry, &top) &&
+	       vg_link_record(&top) == record &&
+	       is_same_module(session, area, object, record->entry) &&
+	       vg_memory_read_some(&session->target.memory, record->entry, now, sizeof(now)) ==
+		       sizeof(now) &&
+	       memcmp(now + 1, function->entry + 1, sizeof(now) - 1) != 0 &&
+	       !vg_chain_is_jump_to(record, now);
+}
+
+static struct vg_error *check_entries(const struct vg_session *session,
+				      const struct vg_installed *installed)
+{
+	const struct vg_patch *object = installed->object;
+
+	for (size_t a = 0; object && a < installed->area_count; a++)
+		for (size_t i = 0; i < installed->areas[a].header.function_count; i++) {
+			const struct vg_area *area = &installed->areas[a];
+			const struct vga_function *record = &area->functions[i];
+
+			if (is_foreign(session, area, object, record))
+				return vg_error_new(
+					VG_REFUSED,
+					"the entry of %s in process %d was changed by somebody "
+					"else since patch %s was applied; take that out first",
+					vg_patch_string(object,
+							object->functions[record->function].name),
+					session->target.pid, vg_installed_name(installed));
+		}
 	return NULL;
 }
 
@@ -70,6 +123,7 @@ static struct vg_error *revert(struct vg_session *session, const char *name, pid
 		return NULL;
 	}
 	VG_TRY(check_dependents(session, name));
+	VG_TRY(check_entries(session, installed));
 	VG_TRY(keep_object(installed, result));
 	VG_TRY(vg_take_out(session, installed));
 	VG_TRY(check_out(session, name));

@@ -13,12 +13,26 @@
 #include "common/cleanup.h"
 #include "patcher/task.h"
 
+/*
+ * A process that we may not look at (EPERM) runs as another user; it does not share the memory of
+ * one that we may trace.
+ */
+static bool compares_equal(pid_t a, pid_t b)
+{
+	return syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
+}
+
 struct vg_error *vg_sharing_open(pid_t pid, struct vg_sharing *sharing)
 {
 	*sharing = (struct vg_sharing){.pid = pid,
 				       .loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC)};
 	if (sharing->loadavg < 0)
 		return vg_error_errno(VG_FAILED, errno, "cannot open /proc/loadavg");
+	if (!compares_equal(getpid(), getpid()))
+		return vg_error_errno(VG_REFUSED, errno,
+				      "kcmp does not work here, so that nobody can tell whether "
+				      "another process shares the memory of process %d",
+				      pid);
 	return NULL;
 }
 
@@ -42,15 +56,6 @@ static pid_t last_pid(const struct vg_sharing *sharing)
 	return space ? atoi(space + 1) : 0;
 }
 
-/*
- * A process that we may not look at (EPERM) runs as another user; it does not share the memory of
- * one that we may trace.
- */
-static bool compares_equal(pid_t a, pid_t b)
-{
-	return syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
-}
-
 /* What has no memory at all (kernel threads, zombies) compares equal with what has none either. */
 static bool runs_user_code(pid_t pid)
 {
@@ -60,7 +65,9 @@ static bool runs_user_code(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	_cleanup_close_ int proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return proc >= 0 && vg_task_read(proc, 0, &task) && !vg_task_is_kernel_made(&task) &&
+	if (proc < 0)
+		return errno != ENOENT;
+	return vg_task_read(proc, 0, &task) && !vg_task_is_kernel_made(&task) &&
 	       !vg_task_is_dead(&task);
 }
 
@@ -69,18 +76,21 @@ static bool shares_memory(const struct vg_sharing *sharing, pid_t tid, pid_t pid
 	return pid != sharing->pid && compares_equal(tid, pid) && runs_user_code(pid);
 }
 
-pid_t vg_sharing_find(struct vg_sharing *sharing, pid_t tid)
+struct vg_error *vg_sharing_find(struct vg_sharing *sharing, pid_t tid, pid_t *sharer)
 {
 	_cleanup_closedir_ DIR *directory = opendir("/proc");
 
+	*sharer = 0;
+	if (!directory)
+		return vg_error_errno(VG_FAILED, errno, "cannot list /proc");
 	sharing->last = last_pid(sharing);
-	for (struct dirent *entry; directory && (entry = readdir(directory));) {
+	for (struct dirent *entry; !*sharer && (entry = readdir(directory));) {
 		pid_t pid = atoi(entry->d_name);
 
 		if (pid > 0 && shares_memory(sharing, tid, pid))
-			return pid;
+			*sharer = pid;
 	}
-	return 0;
+	return NULL;
 }
 
 /* Is it a process of its own, and not a thread of the target? Threads share the memory too. */
@@ -92,23 +102,25 @@ static bool is_process(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	_cleanup_fclose_ FILE *file = fopen(path, "re");
 
-	while (file && !tgid && fgets(line, sizeof(line), file))
+	if (!file)
+		return errno != ENOENT;
+	while (!tgid && fgets(line, sizeof(line), file))
 		if (sscanf(line, "Tgid: %d", &tgid) == 1)
 			break;
 	return tgid == pid;
 }
 
-pid_t vg_sharing_find_new(struct vg_sharing *sharing, pid_t tid)
+struct vg_error *vg_sharing_find_new(struct vg_sharing *sharing, pid_t tid, pid_t *sharer)
 {
 	pid_t last = last_pid(sharing);
 
-	if (last == sharing->last)
-		return 0;
-	if (last < sharing->last) /* the numbers have wrapped around */
-		return vg_sharing_find(sharing, tid);
-	for (pid_t pid = sharing->last + 1; pid <= last; pid++)
+	*sharer = 0;
+	/* The numbers have wrapped around, or can't be read. */
+	if (!last || last < sharing->last)
+		return vg_sharing_find(sharing, tid, sharer);
+	for (pid_t pid = sharing->last + 1; pid <= last && !*sharer; pid++)
 		if (shares_memory(sharing, tid, pid) && is_process(pid))
-			return pid;
+			*sharer = pid;
 	sharing->last = last;
-	return 0;
+	return NULL;
 }

@@ -22,15 +22,19 @@ struct vg_sharing {
 	pid_t last; /* last process id that has been looked at */
 };
 
+/* VG_REFUSED where the kernel, or a sandbox that vgraft runs in, does not tell who shares memory.
+ */
 VG_MUST_CHECK struct vg_error *vg_sharing_open(pid_t pid, struct vg_sharing *sharing);
 void vg_sharing_close(struct vg_sharing *sharing);
 /*
- * Returns the id of a process that shares the memory, or 0. `tid` is a thread of the target that is
- * alive: the first one may have ended before the others, and has no memory then.
+ * *sharer is the id of a process that shares the memory, or 0. `tid` is a thread of the target that
+ * is alive: the first one may have ended before the others, and has no memory then.
  * Target running.
  */
-pid_t vg_sharing_find(struct vg_sharing *sharing, pid_t tid);
+VG_MUST_CHECK struct vg_error *vg_sharing_find(struct vg_sharing *sharing, pid_t tid,
+					       pid_t *sharer);
 /* All threads of the target stopped. */
-pid_t vg_sharing_find_new(struct vg_sharing *sharing, pid_t tid);
+VG_MUST_CHECK struct vg_error *vg_sharing_find_new(struct vg_sharing *sharing, pid_t tid,
+						   pid_t *sharer);
 
 #endif

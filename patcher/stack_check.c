@@ -7,7 +7,8 @@
  * 2. Own stack: with rsp in it, [rsp, end) is scanned. What lies below rsp is dead.
  * 3. Foreign stack (alternate signal stack, coroutine): from rsp to the end of its mapping is
  *    scanned, and the whole own stack too, since nobody knows yet which part of it is suspended.
- *    Of a split stack (gcc -fsplit-stack) more pieces may lie anywhere: that is decided by 4.
+ *    Of a split stack (gcc -fsplit-stack) more pieces may lie anywhere: that is decided by 4. So is
+ *    a signal handler here that interrupted code on a third stack, as a coroutine's.
  * 4. No hit: safe. A hit: the chain of frames must unwind to its end with no frame in a range.
  * 5. The chain says which words are return addresses, so that it clears hits: all of them if it
  *    ends in the own stack and lies above them. A hit above the chain's end could belong to
@@ -21,6 +22,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "common/error.h"
@@ -34,12 +36,12 @@ struct vg_error *vg_stacks_open(pid_t pid, const struct vg_memory *memory,
 {
 	struct vg_stacks *made = calloc(1, sizeof(*made));
 
-	(void)memory;
 	if (!made)
 		return vg_error_no_memory();
 	made->pid = pid;
+	made->memory = memory;
 	made->pagemap = -1;
-	unwind_modules_open(&made->modules, pid);
+	unwind_modules_open(&made->modules, memory);
 	made->unwinder.modules = &made->modules;
 	*stacks = made;
 	return NULL;
@@ -63,7 +65,6 @@ void vg_stacks_close(struct vg_stacks *stacks)
 struct vg_error *vg_stacks_prepare(struct vg_stacks *stacks, const struct vg_code_area *areas,
 				   size_t area_count)
 {
-	stacks->modules.reader = stacks->pid; /* the last one may be gone */
 	VG_TRY(unwind_modules_refresh(&stacks->modules));
 	VG_TRY(unwind_modules_set_areas(&stacks->modules, areas, area_count));
 	unwind_modules_load_executable(&stacks->modules);
@@ -154,8 +155,40 @@ static void scan_own(struct look *look)
 
 	stack_scan_words(&look->ranges, window->words, window->count / 8, window->start,
 			 &look->own_hits);
-	if (!stack_scan_region(&look->ranges, look->tid, behind, look->own.end, &look->own_hits))
+	if (!stack_scan_region(&look->ranges, look->stacks->memory, behind, look->own.end,
+			       &look->own_hits))
 		look->undecided = "has a stack that cannot be read";
+}
+
+/*
+ * cs, gs, fs and ss as the kernel stores them in each signal frame (struct sigcontext_64 of
+ * asm/sigcontext.h): REG_CSGSFS of its ucontext.
+ */
+#define SEGMENTS UINT64_C(0x002b000000000033)
+
+/* Was what this signal frame interrupted on a stack that is scanned? */
+static bool is_over_scanned(const struct look *look, uint64_t segments, uint64_t end)
+{
+	uint64_t rsp;
+
+	if (!stack_read(look->stacks->memory, segments - (REG_CSGSFS - REG_RSP) * sizeof(greg_t),
+			&rsp, sizeof(rsp)))
+		return false;
+	return (rsp >= look->own.start && rsp < look->own.end) ||
+	       (rsp >= look->regs->rsp && rsp < end);
+}
+
+/* Does a signal handler on this stack stand over code on a third one? Also if nobody can tell. */
+static bool is_over_third_stack(const struct look *look, uint64_t end)
+{
+	const struct vg_code_range segments = {.start = SEGMENTS, .end = SEGMENTS};
+	struct stack_ranges ranges = stack_ranges_of(&segments, 1);
+	struct stack_hits frames = {0};
+
+	if (!stack_scan_resident(look->stacks, &ranges, look->regs->rsp, end, &frames))
+		return true;
+	return frames.count > 2 || (frames.count && !(is_over_scanned(look, frames.lowest, end) &&
+						      is_over_scanned(look, frames.highest, end)));
 }
 
 static void scan_foreign(struct look *look)
@@ -172,15 +205,17 @@ static void scan_foreign(struct look *look)
 		end = look->regs->rsp + FOREIGN_SCAN_MAX;
 		look->undecided = "runs on a stack whose end is not known";
 	}
-	if (!stack_scan_resident(look->stacks, &look->ranges, look->tid, look->regs->rsp, end,
+	if (!stack_scan_resident(look->stacks, &look->ranges, look->regs->rsp, end,
 				 &look->foreign_hits))
 		look->undecided = "runs on a stack that cannot be read";
 	if (!look->own.is_known)
 		look->undecided = "has a stack of its own that was not found";
-	else if (!stack_scan_resident(look->stacks, &look->ranges, look->tid, look->own.start,
-				      look->own.end, &look->own_hits))
+	else if (!stack_scan_resident(look->stacks, &look->ranges, look->own.start, look->own.end,
+				      &look->own_hits))
 		look->undecided = "has a stack of its own that cannot be read";
-	look->is_split = stack_is_split(look->tid, look->regs->fs_base);
+	if (!look->undecided && is_over_third_stack(look, end))
+		look->undecided = "handles a signal that came while it ran on another stack";
+	look->is_split = stack_is_split(look->stacks->memory, look->regs->fs_base);
 	if (look->is_split && !look->undecided)
 		look->undecided = "runs on a stack of several pieces";
 }
@@ -266,7 +301,7 @@ static struct vg_error *check(struct look *look, enum vg_verdict *verdict,
 
 	VG_TRY(find_own_stack(look));
 	stack_seen_add(look->stacks, look->tid, look->regs, &look->own);
-	VG_TRY(stack_window_fill(&look->stacks->window, look->tid, look->regs->rsp,
+	VG_TRY(stack_window_fill(&look->stacks->window, look->stacks->memory, look->regs->rsp,
 				 is_on_own_stack(look) ? look->own.end
 						       : look->regs->rsp + STACK_WINDOW_BYTES));
 	if (hit)
@@ -303,7 +338,6 @@ struct vg_error *vg_stacks_check_thread(struct vg_stacks *stacks, pid_t tid,
 	*why = NULL;
 	if (!range_count)
 		return NULL;
-	stacks->modules.reader = tid; /* stopped, and therefore there */
 	return check(&look, verdict, blocker, why);
 }
 
@@ -316,7 +350,7 @@ struct vg_error *vg_stacks_backtrace(struct vg_stacks *stacks, const struct user
 
 	*frames = NULL;
 	*count = 0;
-	VG_TRY(stack_window_fill(window, stacks->modules.reader, regs->rsp,
+	VG_TRY(stack_window_fill(window, stacks->memory, regs->rsp,
 				 regs->rsp + STACK_WINDOW_BYTES));
 
 	struct unwind_frame frame = unwind_frame_of(regs, stack_window_read, window);

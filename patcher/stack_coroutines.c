@@ -112,7 +112,7 @@ static void take_guard_from_thread(struct vg_stacks *stacks)
 	uint64_t guard;
 
 	if (stacks->seen_count && stacks->seen[0].regs.fs_base &&
-	    stack_read(stacks->seen[0].tid, stacks->seen[0].regs.fs_base + 0x30, &guard, 8)) {
+	    stack_read(stacks->memory, stacks->seen[0].regs.fs_base + 0x30, &guard, 8)) {
 		stacks->inside.guard = guard;
 		stacks->has_guard = true;
 	}
@@ -138,7 +138,7 @@ static void reread(struct vg_stacks *stacks, const struct stack_ranges *ranges)
 		      stacks->settled_generation == stacks->modules.generation;
 	size_t kept = 0;
 
-	before->tid = stacks->modules.reader;
+	before->memory = stacks->memory;
 	before->maps = &stacks->modules.file.maps;
 	before->guard = stacks->inside.guard;
 	for (size_t i = 0; i < before->count; i++) {
@@ -156,7 +156,7 @@ static void begin_inside(struct vg_stacks *stacks)
 {
 	struct coroutine_search *inside = &stacks->inside;
 
-	inside->tid = stacks->modules.reader;
+	inside->memory = stacks->memory;
 	inside->maps = &stacks->modules.file.maps;
 	inside->guard = stacks->before.guard;
 	take_guard_from_thread(stacks);
@@ -312,7 +312,7 @@ struct vg_error *vg_stacks_follow(struct vg_stacks *stacks, vg_written_fn *taken
 		return NULL;
 	/* The heaps of threads grow into what was no part of them. */
 	VG_TRY(unwind_modules_refresh(&stacks->modules));
-	round->tid = before->tid;
+	round->memory = before->memory;
 	round->maps = before->maps;
 	round->guard = before->guard;
 	round->sweep = before->sweep;
@@ -338,9 +338,9 @@ struct vg_error *stack_coroutines_prepare(struct vg_stacks *stacks)
 	stacks->is_protected = false;
 	if (!stacks->can_coroutine)
 		return NULL;
-	before->tid = stacks->modules.reader;
+	before->memory = stacks->memory;
 	before->maps = &stacks->modules.file.maps;
-	stacks->has_guard = coroutine_guard(stacks->pid, before->tid, &before->guard);
+	stacks->has_guard = coroutine_guard(stacks->memory, &before->guard);
 	if (!stacks->has_guard)
 		return NULL; /* a thread's control block will tell it */
 	VG_TRY(coroutine_search(before));

@@ -170,7 +170,7 @@ static uint64_t end_of_stack(const struct stack_look *look)
 
 static bool scan_to(struct stack_look *look, uint64_t start, uint64_t end)
 {
-	return stack_scan_resident(look->stacks, &look->ranges, look->tid, start, end, &look->hits);
+	return stack_scan_resident(look->stacks, &look->ranges, start, end, &look->hits);
 }
 
 /* The start of the stack, in one read for most. Sets scan_end to how far it got. */
@@ -179,7 +179,7 @@ static struct vg_error *scan_quickly(struct stack_look *look, uint64_t end)
 	struct stack_window *window = &look->stacks->window;
 
 	look->scan_end = end - look->rsp > QUICK_SCAN_BYTES ? look->rsp + QUICK_SCAN_BYTES : end;
-	VG_TRY(stack_window_fill(window, look->tid, look->rsp, look->scan_end));
+	VG_TRY(stack_window_fill(window, look->stacks->memory, look->rsp, look->scan_end));
 	stack_scan_words(&look->ranges, window->words, window->count / 8, window->start,
 			 &look->hits);
 	if (!scan_to(look, window->start + window->count, look->scan_end))
@@ -198,8 +198,7 @@ static bool may_be_split(const struct stack_look *look)
 	if (!stacks->seen_count)
 		return true;
 	for (size_t i = 0; !stacks->knows_split && i < stacks->seen_count; i++)
-		stacks->has_split |=
-			stack_is_split(stacks->seen[i].tid, stacks->seen[i].regs.fs_base);
+		stacks->has_split |= stack_is_split(stacks->memory, stacks->seen[i].regs.fs_base);
 	stacks->knows_split = true;
 	return stacks->has_split;
 }
@@ -246,7 +245,6 @@ struct stack_look stack_look_at(struct vg_stacks *stacks, const struct coroutine
 
 	return (struct stack_look){
 		.stacks = stacks,
-		.tid = search->tid,
 		.ranges = *ranges,
 		.context = &search->contexts[number],
 		.rsp = rsp,

@@ -10,7 +10,6 @@ enum stack_state { STACK_STALE, STACK_LIVE_SAFE, STACK_LIVE_UNSAFE };
 
 struct stack_look {
 	struct vg_stacks *stacks;
-	pid_t tid; /* to read by */
 	struct stack_ranges ranges;
 	const struct coroutine_context *context;
 	uint64_t rsp, scan_end;

@@ -7,15 +7,12 @@
  * on a stack that the program brought (pthread_attr_setstack). What lies above the block in the
  * same mapping is not the thread's stack.
  */
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "patcher/pages.h"
 #include "patcher/stack_memory.h"
 #include "patcher/stack_thread.h"
-
-#define PAGE 4096
 
 static const struct vg_map *main_stack(const struct vg_maps *maps)
 {
@@ -54,56 +51,38 @@ struct stack_own stack_own_of(const struct vg_stacks *stacks, pid_t tid, uint64_
  */
 #define SPLIT_STACK_LIMIT 0x70
 
-bool stack_is_split(pid_t tid, uint64_t fs_base)
+bool stack_is_split(const struct vg_memory *memory, uint64_t fs_base)
 {
 	uint64_t limit;
 
-	return !fs_base || !stack_read(tid, fs_base + SPLIT_STACK_LIMIT, &limit, sizeof(limit)) ||
-	       limit;
+	return !fs_base ||
+	       !stack_read(memory, fs_base + SPLIT_STACK_LIMIT, &limit, sizeof(limit)) || limit;
 }
 
-#define PRESENT (UINT64_C(1) << 63)
-#define SWAPPED (UINT64_C(1) << 62)
+/* The pages of a stack that have content, as they come. */
+struct stack_pages {
+	const struct vg_memory *memory;
+	const struct stack_ranges *ranges;
+	uint64_t start, end; /* of the stack */
+	struct stack_hits *hits;
+	bool unreadable;
+};
 
-/*
- * A stack is mostly never-touched pages, which hold zeros, and reading them would make the kernel
- * allocate page tables for them: the pagemap (Documentation/admin-guide/mm/pagemap.rst) tells which
- * pages have content.
- */
-static bool scan_pages(const struct stack_ranges *ranges, pid_t tid, int pagemap, uint64_t start,
-		       uint64_t end, struct stack_hits *hits)
+static void scan_run(void *context, uint64_t start, uint64_t end)
 {
-	uint64_t entries[512];
+	struct stack_pages *pages = context;
+	uint64_t from = start < pages->start ? pages->start : start;
+	uint64_t to = end < pages->end ? end : pages->end;
 
-	for (uint64_t at = start & -(uint64_t)PAGE; at < end;) {
-		size_t count = (end - at + PAGE - 1) / PAGE;
-
-		if (count > 512)
-			count = 512;
-		if (pread(pagemap, entries, 8 * count, (off_t)(at / PAGE * 8)) !=
-		    (ssize_t)(8 * count))
-			return false;
-		for (size_t i = 0; i < count; i++, at += PAGE) {
-			uint64_t from = at < start ? start : at;
-			uint64_t to = at + PAGE < end ? at + PAGE : end;
-
-			if ((entries[i] & (PRESENT | SWAPPED)) &&
-			    !stack_scan_region(ranges, tid, from, to, hits))
-				return false;
-		}
-	}
-	return true;
+	if (!stack_scan_region(pages->ranges, pages->memory, from, to, pages->hits))
+		pages->unreadable = true;
 }
 
 /* Held open as long as the target cannot get another memory by an exec: to the next prepare. */
-static int pagemap_of(struct vg_stacks *stacks, pid_t tid)
+static int pagemap_of(struct vg_stacks *stacks)
 {
-	char path[64];
-
-	if (stacks->pagemap >= 0)
-		return stacks->pagemap;
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", tid);
-	stacks->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	if (stacks->pagemap < 0)
+		stacks->pagemap = vg_pages_open(stacks->pid);
 	return stacks->pagemap;
 }
 
@@ -114,15 +93,18 @@ void stack_pagemap_forget(struct vg_stacks *stacks)
 	stacks->pagemap = -1;
 }
 
-bool stack_scan_resident(struct vg_stacks *stacks, const struct stack_ranges *ranges, pid_t tid,
+/*
+ * A stack is mostly never-touched pages, which hold zeros, and reading them would make the kernel
+ * allocate page tables for them: the pagemap (Documentation/admin-guide/mm/pagemap.rst) tells which
+ * pages have content.
+ */
+bool stack_scan_resident(struct vg_stacks *stacks, const struct stack_ranges *ranges,
 			 uint64_t start, uint64_t end, struct stack_hits *hits)
 {
-	if (start >= end)
-		return true;
+	struct stack_pages pages = {stacks->memory, ranges, start, end, hits, false};
 
-	int pagemap = pagemap_of(stacks, tid);
-
-	if (pagemap < 0)
-		return stack_scan_region(ranges, tid, start, end, hits);
-	return scan_pages(ranges, tid, pagemap, start, end, hits);
+	if (start < end)
+		vg_pages_list(pagemap_of(stacks), start & -VG_PAGE, (end + VG_PAGE - 1) & -VG_PAGE,
+			      true, scan_run, &pages);
+	return !pages.unreadable;
 }

@@ -79,14 +79,14 @@ void stack_scan_words(const struct stack_ranges *ranges, const uint64_t *words, 
 	}
 }
 
-bool stack_scan_region(const struct stack_ranges *ranges, pid_t tid, uint64_t start, uint64_t end,
-		       struct stack_hits *hits)
+bool stack_scan_region(const struct stack_ranges *ranges, const struct vg_memory *memory,
+		       uint64_t start, uint64_t end, struct stack_hits *hits)
 {
 	uint64_t words[CHUNK_BYTES / 8];
 
 	while (start < end) {
 		size_t want = end - start < CHUNK_BYTES ? end - start : CHUNK_BYTES;
-		size_t got = stack_read_some(tid, start, words, want);
+		size_t got = vg_memory_read_some(memory, start, words, want);
 
 		stack_scan_words(ranges, words, got / 8, start, hits);
 		if (got != want)

@@ -54,7 +54,7 @@ void stack_scan_words(const struct stack_ranges *ranges, const uint64_t *words, 
 		      uint64_t address, struct stack_hits *hits);
 
 /* Scans [start, end) of the target; false: something of it cannot be read. */
-bool stack_scan_region(const struct stack_ranges *ranges, pid_t tid, uint64_t start, uint64_t end,
-		       struct stack_hits *hits);
+bool stack_scan_region(const struct stack_ranges *ranges, const struct vg_memory *memory,
+		       uint64_t start, uint64_t end, struct stack_hits *hits);
 
 #endif

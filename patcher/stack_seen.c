@@ -39,9 +39,9 @@ bool stack_seen_is_on_own(const struct stack_seen *seen)
 }
 
 /* Reads the stack word by word: it is asked for once in a while, of one thread. */
-static bool read_of(void *tid, uint64_t address, void *buffer, size_t count)
+static bool read_of(void *memory, uint64_t address, void *buffer, size_t count)
 {
-	return stack_read(*(pid_t *)tid, address, buffer, count);
+	return stack_read(memory, address, buffer, count);
 }
 
 const struct stack_chain *stack_seen_chain(struct vg_stacks *stacks, struct stack_seen *seen)
@@ -54,7 +54,7 @@ const struct stack_chain *stack_seen_chain(struct vg_stacks *stacks, struct stac
 	if (!seen->chain)
 		return NULL;
 
-	struct unwind_frame frame = unwind_frame_of(&seen->regs, read_of, &seen->tid);
+	struct unwind_frame frame = unwind_frame_of(&seen->regs, read_of, (void *)stacks->memory);
 
 	stack_chain_walk(&stacks->unwinder, &frame, &none, seen->chain);
 	return seen->chain;

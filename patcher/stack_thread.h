@@ -42,6 +42,7 @@ struct stack_seen {
 
 struct vg_stacks {
 	pid_t pid;
+	const struct vg_memory *memory;
 	struct unwind_modules modules;
 	bool maps_are_fresh;	  /* read since the last prepare, inside a stop */
 	struct vg_beside *beside; /* is looking at them; NULL: nobody is */
@@ -85,9 +86,9 @@ struct stack_own stack_own_of(const struct vg_stacks *stacks, pid_t tid, uint64_
  * May it have frames on pieces of stack that are neither its own stack nor in the mapping that its
  * stack pointer is in? Also if nobody can tell.
  */
-bool stack_is_split(pid_t tid, uint64_t fs_base);
+bool stack_is_split(const struct vg_memory *memory, uint64_t fs_base);
 /* As stack_scan_region(), without touching pages that have no content. */
-bool stack_scan_resident(struct vg_stacks *stacks, const struct stack_ranges *ranges, pid_t tid,
+bool stack_scan_resident(struct vg_stacks *stacks, const struct stack_ranges *ranges,
 			 uint64_t start, uint64_t end, struct stack_hits *hits);
 /* The next one that asks opens the target's pagemap again. */
 void stack_pagemap_forget(struct vg_stacks *stacks);

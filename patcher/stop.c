@@ -133,8 +133,8 @@ static struct vg_error *inspect_and_commit(struct attempt *attempt)
 		return NULL;
 	if (needs_maps(attempt->request))
 		vg_stacks_stand(attempt->request->stacks, &attempt->beside);
-	attempt->sharer = vg_sharing_find_new(attempt->request->sharing,
-					      vg_stop_threads_any(&attempt->threads));
+	VG_TRY(vg_sharing_find_new(attempt->request->sharing,
+				   vg_stop_threads_any(&attempt->threads), &attempt->sharer));
 	if (attempt->sharer)
 		return NULL;
 	VG_TRY(check_all(attempt, &verdict));
@@ -225,18 +225,18 @@ static struct vg_error *run_helped_attempt(void *argument)
 }
 
 /* The first thread that is alive stands for the target. */
-static pid_t find_sharer(const struct vg_stop_request *request)
+static struct vg_error *find_sharer(const struct vg_stop_request *request, pid_t *sharer)
 {
 	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
-	struct vg_error *error = vg_tids_read(request->target->proc, &tids);
 	struct vg_task task;
 
-	vg_error_free(error);
+	*sharer = 0;
+	VG_TRY(vg_tids_read(request->target->proc, &tids));
 	for (size_t i = 0; i < tids.count; i++)
 		if (vg_task_read(request->target->proc, tids.ids[i], &task) &&
 		    !vg_task_is_dead(&task) && !vg_task_is_kernel_made(&task))
-			return vg_sharing_find(request->sharing, tids.ids[i]);
-	return 0;
+			return vg_sharing_find(request->sharing, tids.ids[i], sharer);
+	return NULL;
 }
 
 struct vg_error *vg_stop(const struct vg_stop_request *request, struct vg_stop_report *report)
@@ -246,14 +246,14 @@ struct vg_error *vg_stop(const struct vg_stop_request *request, struct vg_stop_r
 	*report = (struct vg_stop_report){.outcome = VG_STOP_BUSY};
 	attempt.threads.target = request->target;
 	attempt.threads.grace = request->grace;
-	attempt.sharer = find_sharer(request);
+	VG_TRY(find_sharer(request, &attempt.sharer));
 	if (attempt.sharer) {
 		explain_busy(&attempt);
 		name_blocker(request->target, &report->blocker);
 		return NULL;
 	}
 
-	struct vg_error *error = vg_tracer_run(run_helped_attempt, &attempt);
+	struct vg_error *error = vg_tracer_run(request->target, run_helped_attempt, &attempt);
 
 	vg_stop_threads_clear(&attempt.threads);
 	return error;

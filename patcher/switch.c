@@ -12,6 +12,8 @@
 #include "patcher/replace.h"
 #include "patcher/stub.h"
 
+#define BREAKPOINT 0xcc /* int3 */
+
 static struct vg_error *store(const struct vg_memory *memory, uint64_t address, uint64_t value)
 {
 	return vg_memory_write(memory, address, &value, sizeof(value));
@@ -216,15 +218,16 @@ struct vg_error *vg_switch_finish_on(const struct vg_memory *memory,
 
 /*
  * Does the entry lead to this patch? Then it is the newest of the chain. An entry that is gone with
- * its module (dlclose) leads nowhere.
+ * its module (dlclose) leads nowhere. *first: its first byte, see vg_chain_is_jump_to().
  */
-static bool is_armed(const struct vg_memory *memory, const struct vga_function *record)
+static bool is_armed(const struct vg_memory *memory, const struct vga_function *record,
+		     uint8_t *first)
 {
-	uint8_t now[VGP_JUMP_BYTES], jump[VGP_JUMP_BYTES];
+	uint8_t now[VGP_JUMP_BYTES];
+	bool is_read = vg_memory_read_some(memory, record->entry, now, sizeof(now)) == sizeof(now);
 
-	return vg_memory_read_some(memory, record->entry, now, sizeof(now)) == sizeof(now) &&
-	       vg_stub_entry_jump(record->entry, record->dispatcher, jump) &&
-	       memcmp(now, jump, sizeof(now)) == 0;
+	*first = now[0];
+	return is_read && vg_chain_is_jump_to(record, now);
 }
 
 /*
@@ -267,8 +270,16 @@ static struct vg_error *bypass(const struct vg_memory *memory, const struct vga_
 struct vg_error *vg_switch_disarm(const struct vg_memory *memory, const struct vga_function *record,
 				  bool *was)
 {
-	*was = is_armed(memory, record);
-	return *was ? restore_entry(memory, record) : NULL;
+	uint8_t first;
+
+	*was = is_armed(memory, record, &first);
+	if (!*was)
+		return NULL;
+	/* Whose breakpoint it is does not matter: that byte is theirs. */
+	if (first == BREAKPOINT)
+		return vg_memory_write(memory, record->entry + 1, record->saved + 1,
+				       VGP_JUMP_BYTES - 1);
+	return restore_entry(memory, record);
 }
 
 /* Step 4 of off, for one function. An entry that was never armed is left alone. */

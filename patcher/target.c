@@ -9,14 +9,18 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "patcher/clock.h"
 #include "patcher/task.h"
+
+#define PID_FS 0x50494446 /* PID_FS_MAGIC of linux/magic.h; headers of Debian 12 are older */
 
 bool vg_live_target_is_alive(const struct vg_live_target *target)
 {
@@ -69,6 +73,25 @@ static struct vg_error *check_architecture(const struct vg_live_target *target)
 	return NULL;
 }
 
+/*
+ * A first thread that has called pthread_exit() shows as a zombie too. Its memory is shown as gone,
+ * while the other threads go on in it.
+ */
+static struct vg_error *refuse_dead(const struct vg_live_target *target, const struct vg_task *task)
+{
+	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
+
+	VG_TRY(vg_tids_read(target->proc, &tids));
+	if (tids.count < 2)
+		return vg_error_new(VG_REFUSED, "process %d (%s) is a zombie: it has ended",
+				    target->pid, task->name);
+	return vg_error_new(VG_REFUSED,
+			    "the first thread of process %d (%s) has ended, through which "
+			    "vgraft reaches the memory of the others; restart it with "
+			    "the fix",
+			    target->pid, task->name);
+}
+
 static struct vg_error *check_kind(struct vg_live_target *target)
 {
 	struct vg_task task;
@@ -81,14 +104,7 @@ static struct vg_error *check_kind(struct vg_live_target *target)
 	if (vg_task_is_kernel_made(&task))
 		return vg_error_new(VG_REFUSED, "process %d (%s) is a kernel thread", target->pid,
 				    task.name);
-	/* A main thread that has called pthread_exit() shows as a zombie, but has other threads. */
-	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
-
-	VG_TRY(vg_tids_read(target->proc, &tids));
-	if (vg_task_is_dead(&task) && tids.count < 2)
-		return vg_error_new(VG_REFUSED, "process %d (%s) is a zombie: it has ended",
-				    target->pid, task.name);
-	return NULL;
+	return vg_task_is_dead(&task) ? refuse_dead(target, &task) : NULL;
 }
 
 struct vg_error *vg_live_target_open(pid_t pid, struct vg_live_target *target)
@@ -138,7 +154,7 @@ struct vg_error *vg_live_target_check_stoppable(const struct vg_live_target *tar
 	return vg_live_target_check_running(target);
 }
 
-static bool try_lock(struct vg_live_target *target)
+static bool try_name(const struct vg_live_target *target)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int length = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1,
@@ -148,13 +164,23 @@ static bool try_lock(struct vg_live_target *target)
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0;
 }
 
-struct vg_error *vg_live_target_lock(struct vg_live_target *target, uint64_t deadline)
+/* Before Linux 6.9 all pidfds are one file. */
+static bool try_file(const struct vg_live_target *target)
 {
-	target->lock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (target->lock < 0)
-		return vg_error_errno(VG_FAILED, errno, "cannot make a socket for the lock");
-	while (!try_lock(target)) {
-		if (errno != EADDRINUSE)
+	struct statfs system;
+
+	if (fstatfs(target->pidfd, &system) < 0 || system.f_type != PID_FS)
+		return true;
+	return flock(target->pidfd, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* `taken`: what errno is when somebody else has it. */
+static struct vg_error *wait_for(const struct vg_live_target *target,
+				 bool (*try)(const struct vg_live_target *target), int taken,
+				 uint64_t deadline)
+{
+	while (!try(target)) {
+		if (errno != taken)
 			return vg_error_errno(VG_FAILED, errno, "cannot lock process %d",
 					      target->pid);
 		if (vg_clock_now() >= deadline)
@@ -163,6 +189,15 @@ struct vg_error *vg_live_target_lock(struct vg_live_target *target, uint64_t dea
 		vg_clock_sleep(5 * VG_MILLISECOND);
 	}
 	return NULL;
+}
+
+struct vg_error *vg_live_target_lock(struct vg_live_target *target, uint64_t deadline)
+{
+	target->lock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (target->lock < 0)
+		return vg_error_errno(VG_FAILED, errno, "cannot make a socket for the lock");
+	VG_TRY(wait_for(target, try_name, EADDRINUSE, deadline));
+	return wait_for(target, try_file, EWOULDBLOCK, deadline);
 }
 
 void vg_live_target_close(struct vg_live_target *target)

@@ -10,7 +10,8 @@
  *
  * Lock. An abstract unix socket named after the process id and start time, held for the duration
  * of the verb: two vgraft on one target exclude each other, and the lock vanishes with a tool that
- * is killed.
+ * is killed. A name is known in one network namespace only, and an id in one pid namespace: the
+ * pidfd is locked too (flock), which is the same file everywhere from Linux 6.9 on.
  */
 #ifndef PATCHER_TARGET_H
 #define PATCHER_TARGET_H

@@ -10,7 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "patcher/clock.h"
+#include "patcher/task.h"
+
+#define LOOK_AROUND (50 * VG_MILLISECOND)
 
 struct tracer {
 	struct vg_error *(*work)(void *context);
@@ -48,7 +52,29 @@ static void wait_until_gone(pid_t tid)
 		vg_clock_sleep(20 * VG_MICROSECOND);
 }
 
-struct vg_error *vg_tracer_run(struct vg_error *(*work)(void *context), void *context)
+static void reap_dead(const struct vg_live_target *target)
+{
+	_cleanup_(vg_tids_clear) struct vg_tids tids = {0};
+
+	vg_error_free(vg_tids_read(target->proc, &tids));
+	for (size_t i = 0; i < tids.count; i++)
+		if (tids.ids[i] != target->pid)
+			vg_trace_reap(tids.ids[i]);
+}
+
+static void join(pthread_t thread, const struct vg_live_target *target)
+{
+	for (;;) {
+		struct timespec time = vg_clock_timespec(vg_clock_now() + LOOK_AROUND);
+
+		if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &time) != ETIMEDOUT)
+			return;
+		reap_dead(target);
+	}
+}
+
+struct vg_error *vg_tracer_run(const struct vg_live_target *target,
+			       struct vg_error *(*work)(void *context), void *context)
 {
 	struct tracer tracer = {.work = work, .context = context};
 	sigset_t block, before;
@@ -62,7 +88,7 @@ struct vg_error *vg_tracer_run(struct vg_error *(*work)(void *context), void *co
 	int error = pthread_create(&thread, NULL, run_tracer, &tracer);
 
 	if (!error) {
-		pthread_join(thread, NULL);
+		join(thread, target);
 		wait_until_gone(tracer.tid);
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

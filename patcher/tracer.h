@@ -12,6 +12,10 @@
  * Waiting. A stop is looked at with waitid(WNOWAIT), which leaves its code in place: the code is
  * the signal of a signal-delivery-stop, and if the tool dies before it hands the signal on, the
  * kernel still does.
+ *
+ * Ends. A thread that has called exec waits, with a lock that PTRACE_SEIZE needs, until all others
+ * of its process have been released, and one that is traced is released by its tracer. So that the
+ * two never wait for each other, whoever waits for the tracer thread releases the dead.
  */
 #ifndef PATCHER_TRACER_H
 #define PATCHER_TRACER_H
@@ -23,8 +27,11 @@
 
 #include <vgraft/error.h>
 
+#include "patcher/target.h"
+
 /* Runs `work` in a tracer thread and waits until that has let go of everything. */
-VG_MUST_CHECK struct vg_error *vg_tracer_run(struct vg_error *(*work)(void *context),
+VG_MUST_CHECK struct vg_error *vg_tracer_run(const struct vg_live_target *target,
+					     struct vg_error *(*work)(void *context),
 					     void *context);
 
 enum vg_trace_state {

@@ -15,11 +15,11 @@
 #define PAGE	    4096
 #define HEADERS_MAX 64 /* program headers; a dozen is usual */
 
-void unwind_modules_open(struct unwind_modules *modules, pid_t pid)
+void unwind_modules_open(struct unwind_modules *modules, const struct vg_memory *memory)
 {
 	*modules = (struct unwind_modules){
-		.pid = pid,
-		.reader = pid,
+		.pid = memory->pid,
+		.memory = memory,
 		.file = VG_MAPS_FILE_NONE,
 	};
 }

@@ -28,7 +28,7 @@ struct unwind_page;
 
 struct unwind_modules {
 	pid_t pid;
-	pid_t reader;		  /* a thread that is known to be there */
+	const struct vg_memory *memory;
 	struct vg_maps_file file; /* opened by the first refresh */
 	struct vg_code_area *areas;
 	size_t area_count;
@@ -39,7 +39,7 @@ struct unwind_modules {
 	unsigned generation; /* counts the times that other code was mapped */
 };
 
-void unwind_modules_open(struct unwind_modules *modules, pid_t pid);
+void unwind_modules_open(struct unwind_modules *modules, const struct vg_memory *memory);
 void unwind_modules_close(struct unwind_modules *modules);
 
 /* Rereads the maps, which is cheap as long as they are the same; what was learned of modules is

@@ -29,7 +29,7 @@ static struct unwind_page *load_page(struct unwind_modules *modules, uint64_t ad
 
 	if (!page)
 		return NULL;
-	if (!stack_read(modules->reader, address, page->bytes, PAGE)) {
+	if (!stack_read(modules->memory, address, page->bytes, PAGE)) {
 		free(page);
 		return NULL;
 	}
@@ -79,7 +79,7 @@ bool unwind_pages_read_uncached(void *context, uint64_t address, void *buffer, s
 {
 	const struct unwind_modules *modules = context;
 
-	return stack_read(modules->reader, address, buffer, count);
+	return stack_read(modules->memory, address, buffer, count);
 }
 
 void unwind_pages_drop(struct unwind_modules *modules)

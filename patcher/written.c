@@ -83,6 +83,15 @@ void vg_written_protect(int fd, pid_t pid, const struct vg_maps *maps)
 			protect(fd, pagemap, maps->maps[i].start, maps->maps[i].end);
 }
 
+/* Guard regions count as swapped out here: pagemap itself tells them apart. */
+static void take_run(int pagemap, const struct page_run *run, vg_written_fn *take, void *context)
+{
+	if (run->categories & PAGE_PRESENT)
+		take(context, run->start, run->end);
+	else if (run->categories)
+		vg_pages_list(pagemap, run->start, run->end, true, take, context);
+}
+
 /* Asks until the end, and gives what has content. */
 static bool list(int pagemap, struct scan *scan, vg_written_fn *take, void *context)
 {
@@ -97,8 +106,7 @@ static bool list(int pagemap, struct scan *scan, vg_written_fn *take, void *cont
 		if (count < 0 || scan->walk_end <= scan->start)
 			return false;
 		for (int i = 0; i < count; i++)
-			if (runs[i].categories)
-				take(context, runs[i].start, runs[i].end);
+			take_run(pagemap, &runs[i], take, context);
 	}
 	return true;
 }

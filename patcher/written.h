@@ -46,6 +46,9 @@ VG_MUST_CHECK struct vg_error *vg_written_recover(const struct vg_live_target *t
 						  uint64_t journal, bool *closed,
 						  uint64_t *nanoseconds);
 
+/* Has the target a userfaultfd, with which it may hold pages back? Ours is none of its. */
+bool vg_written_has_other(const struct vg_live_target *target);
+
 /*
  * Step 2, for all private memory that is searched. Target running. Whoever wants to be told in the
  * stop what was written must search after this call, and nobody may call it in between.

@@ -79,18 +79,24 @@ static struct vg_error *open_in_target(struct vg_hold *hold, void *context)
 	return NULL;
 }
 
-/* A userfaultfd that nobody has given features: ours never gets any in the target. */
+static bool is_userfaultfd(const struct vg_live_target *target, const char *descriptor)
+{
+	char path[64], text[32];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "fd/%.16s", descriptor);
+	length = readlinkat(target->proc, path, text, sizeof(text) - 1);
+	text[length > 0 ? length : 0] = '\0';
+	return strcmp(text, "anon_inode:[userfaultfd]") == 0;
+}
+
+/* One that nobody has given features: ours never gets any in the target. */
 static bool is_unused(const struct vg_live_target *target, const char *descriptor)
 {
 	char path[64], text[512];
 	ssize_t length;
 
-	snprintf(path, sizeof(path), "fd/%.16s", descriptor);
-	length = readlinkat(target->proc, path, text, sizeof(text) - 1);
-	if (length < 0)
-		return false;
-	text[length] = '\0';
-	if (strcmp(text, "anon_inode:[userfaultfd]") != 0)
+	if (!is_userfaultfd(target, descriptor))
 		return false;
 	snprintf(path, sizeof(path), "fdinfo/%.16s", descriptor);
 
@@ -103,22 +109,33 @@ static bool is_unused(const struct vg_live_target *target, const char *descripto
 	return strstr(text, "API:\taa:0:") != NULL;
 }
 
-/* How many there are; *first is one of them. */
-static size_t count_unused(const struct vg_live_target *target, int *first)
+/* How many descriptors are such ones; *first is one of them. SIZE_MAX: nobody can tell. */
+static size_t count(const struct vg_live_target *target,
+		    bool (*is_one)(const struct vg_live_target *target, const char *descriptor),
+		    int *first)
 {
 	int fd = openat(target->proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	size_t count = 0;
+	size_t found = 0;
 
 	if (!directory && fd >= 0)
 		close(fd);
-	for (struct dirent *entry; directory && (entry = readdir(directory));) {
-		if (entry->d_name[0] == '.' || !is_unused(target, entry->d_name))
+	if (!directory)
+		return SIZE_MAX;
+	for (struct dirent *entry; (entry = readdir(directory));) {
+		if (entry->d_name[0] == '.' || !is_one(target, entry->d_name))
 			continue;
 		*first = atoi(entry->d_name);
-		count++;
+		found++;
 	}
-	return count;
+	return found;
+}
+
+bool vg_written_has_other(const struct vg_live_target *target)
+{
+	int first;
+
+	return count(target, is_userfaultfd, &first) > 0;
 }
 
 static struct vg_error *note(const struct vg_live_target *target, uint64_t journal, bool opens)
@@ -151,7 +168,7 @@ struct vg_error *vg_written_open(const struct vg_live_target *target,
 	int other;
 
 	*fd = -1;
-	if (!kernel_can_track() || count_unused(target, &other))
+	if (!kernel_can_track() || count(target, is_unused, &other))
 		return NULL;
 	error = open_noted(options, journal, &opening, nanoseconds);
 	if (opening.fd >= 0 && (error || !can_track(opening.fd))) {
@@ -175,7 +192,7 @@ static struct vg_error *close_in_target(struct vg_hold *hold, void *context)
 	int64_t result;
 	int same;
 
-	if (!may_call(hold, &call) || count_unused(leftover->target, &same) != 1 ||
+	if (!may_call(hold, &call) || count(leftover->target, is_unused, &same) != 1 ||
 	    same != leftover->fd)
 		return NULL;
 	VG_TRY(vg_hold_call(hold, &call, &result));
@@ -191,7 +208,7 @@ struct vg_error *vg_written_recover(const struct vg_live_target *target,
 	int first;
 
 	*closed = false;
-	if (count_unused(target, &first) == 1) {
+	if (count(target, is_unused, &first) == 1) {
 		vg_clock_sleep(SETTLED);
 		leftover.fd = first;
 		VG_TRY(vg_hold_run(target, options, close_in_target, &leftover, nanoseconds));

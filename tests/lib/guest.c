@@ -163,6 +163,8 @@ static void fill_command(struct command *command, const struct vg_guest *guest,
 	add_option(command, "--kernel", options->kernel ? options->kernel : command->kernel);
 	if (options->initrd)
 		add_option(command, "--initrd", options->initrd);
+	if (options->boot)
+		add_option(command, "--boot", options->boot);
 	add_option(command, "--append", command->append);
 	add_option(command, "--memory", command->memory);
 	add_option(command, "--memory-file", guest->memory);

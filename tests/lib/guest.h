@@ -24,6 +24,7 @@ struct vg_guest_options {
 	const char *vmm;       /* NULL: vgraft-vmm of the build folder that the test is in */
 	const char *kernel;    /* NULL: the test guest */
 	const char *initrd;    /* NULL: none */
+	const char *boot;      /* protocol, as --boot takes it; NULL: auto */
 	const char *append;    /* the guest's command line; with the test guest `cpus=` is added */
 	const char *disk;      /* NULL: a new, empty one */
 	unsigned int disk_mib; /* size of a new disk; 0: 16 */

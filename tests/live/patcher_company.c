@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/process_maps.h"
+#include "patcher/memory.h"
 #include "tests/lib/patcher_case.h"
 #include "tests/lib/suite.h"
 
@@ -185,6 +186,94 @@ START_TEST(an_ordinary_user_patches_a_process_of_his_own)
 }
 END_TEST
 
+/* A patched target that lies where it was linked, and the entry of its first function. */
+struct armed {
+	struct vg_case c;
+	struct vg_patch *patch;
+	struct vg_memory memory;
+	uint64_t entry;
+	uint8_t original[VGP_JUMP_BYTES], jump[VGP_JUMP_BYTES];
+};
+
+static void arm(struct armed *armed)
+{
+	vg_case_start(&armed->c, "patcher_target_fixed",
+		      (const char *const[5]){"1", "1", "0", "0", "0"});
+	armed->patch = vg_case_patch(&armed->c, "fix", both, 2, NULL);
+	armed->entry = armed->patch->functions[0].old_address;
+	memcpy(armed->original, armed->patch->functions[0].entry, VGP_JUMP_BYTES);
+	vg_case_must_apply(&armed->c, armed->patch);
+	ck_assert_ptr_null(vg_memory_open(armed->c.pid, &armed->memory));
+	ck_assert_ptr_null(
+		vg_memory_read(&armed->memory, armed->entry, armed->jump, VGP_JUMP_BYTES));
+}
+
+static void write_entry(const struct armed *armed, const uint8_t *bytes, size_t count)
+{
+	ck_assert_ptr_null(vg_memory_write(&armed->memory, armed->entry, bytes, count));
+}
+
+static void disarm(struct armed *armed)
+{
+	vg_memory_close(&armed->memory);
+	vg_patch_free(armed->patch);
+	vg_case_end(&armed->c);
+}
+
+static void expect_interrupted(const struct armed *armed)
+{
+	struct vg_status status;
+
+	ck_assert_ptr_null(vg_status_read(armed->c.pid, &status));
+	ck_assert_uint_eq(status.count, 1);
+	ck_assert(status.applied[0].interrupted);
+	vg_status_clear(&status);
+}
+
+/*
+ * As the kernel does for an uprobe: a breakpoint in the first byte, and, when the uprobe is taken
+ * out, the byte that the file has. The rest of the entry leads to the patch all the time.
+ */
+START_TEST(an_entry_that_a_probe_was_put_into_is_whole_again_after_a_revert)
+{
+	const uint8_t breakpoint = 0xcc;
+	bool leaves_before = _i;
+	uint8_t now[VGP_JUMP_BYTES];
+	struct armed armed;
+
+	arm(&armed);
+	write_entry(&armed, leaves_before ? armed.original : &breakpoint, 1);
+	expect_interrupted(&armed);
+	vg_case_must_revert(&armed.c, "fix");
+	ck_assert_ptr_null(vg_memory_read(&armed.memory, armed.entry, now, sizeof(now)));
+	ck_assert_uint_eq(now[0], leaves_before ? armed.original[0] : breakpoint);
+	ck_assert_mem_eq(now + 1, armed.original + 1, VGP_JUMP_BYTES - 1);
+	write_entry(&armed, armed.original, 1);
+	vg_case_expect_answers(&armed.c, 1, 1);
+	disarm(&armed);
+}
+END_TEST
+
+START_TEST(another_tools_jump_at_an_entry_refuses_a_revert_by_name)
+{
+	const uint8_t other[VGP_JUMP_BYTES] = {0xe9, 1, 2, 3, 4};
+	struct vg_result result;
+	struct armed armed;
+
+	arm(&armed);
+	write_entry(&armed, other, sizeof(other));
+	expect_interrupted(&armed);
+	vg_case_revert(&armed.c, "fix", 0, VG_OUTCOME_REFUSED, &result);
+	ck_assert_msg(strstr(result.reason, "the entry of first in process"), "%s", result.reason);
+	vg_result_clear(&result);
+	write_entry(&armed, armed.jump, sizeof(armed.jump));
+	vg_case_expect_answers(&armed.c, 2, 3);
+	vg_case_must_revert(&armed.c, "fix");
+	vg_case_expect_answers(&armed.c, 1, 1);
+	disarm(&armed);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("patcher_company");
@@ -194,6 +283,9 @@ int main(void)
 	tcase_add_test(tcase, a_thread_that_io_uring_made_is_left_alone);
 	tcase_add_test(tcase, the_patch_area_has_a_name_in_the_maps_while_it_is_there);
 	tcase_add_test(tcase, an_ordinary_user_patches_a_process_of_his_own);
+	tcase_add_loop_test(tcase, an_entry_that_a_probe_was_put_into_is_whole_again_after_a_revert,
+			    0, 2);
+	tcase_add_test(tcase, another_tools_jump_at_an_entry_refuses_a_revert_by_name);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);
 }

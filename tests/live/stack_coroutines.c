@@ -153,11 +153,13 @@ START_TEST(a_program_that_cannot_make_coroutines_is_not_searched)
 	/* Once it has copied a byte it has been loaded. */
 	ck_assert_int_eq(write(pipes[1], "x", 1), 1);
 	ck_assert_int_eq(read(more[0], &byte, 1), 1);
+	probe_ok(vg_memory_open(memory.pid, &memory));
 	probe_ok(vg_stacks_open(memory.pid, &memory, &stacks));
 	probe_ok(vg_stacks_prepare(stacks, NULL, 0));
 	ck_assert(!stacks->can_coroutine);
 	ck_assert_uint_eq(stacks->before.bytes, 0);
 	vg_stacks_close(stacks);
+	vg_memory_close(&memory);
 	kill(memory.pid, SIGKILL);
 	waitpid(memory.pid, NULL, 0);
 }

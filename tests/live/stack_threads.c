@@ -104,6 +104,13 @@ START_TEST(a_signal_handler_above_the_changed_function_is_unsafe)
 }
 END_TEST
 
+START_TEST(a_signal_handler_on_a_third_stack_over_a_coroutine_in_the_changed_function_is_unsafe)
+{
+	assert_unsafe_in_changed("co-under-signal");
+	assert_safe("co-under-signal-elsewhere");
+}
+END_TEST
+
 START_TEST(a_changed_function_interrupted_by_a_signal_is_unsafe)
 {
 	assert_unsafe_in_changed("signal-in-changed");
@@ -249,6 +256,9 @@ int main(void)
 	tcase_add_test(tcase,
 		       code_that_the_program_made_itself_clears_nothing_and_alone_is_no_obstacle);
 	tcase_add_test(tcase, a_signal_handler_above_the_changed_function_is_unsafe);
+	tcase_add_test(
+		tcase,
+		a_signal_handler_on_a_third_stack_over_a_coroutine_in_the_changed_function_is_unsafe);
 	tcase_add_test(tcase, a_changed_function_interrupted_by_a_signal_is_unsafe);
 	tcase_add_test(tcase, leftovers_below_an_interrupted_frame_are_cleared_across_stacks);
 	tcase_add_test(tcase, a_thread_that_is_gone_is_busy_and_no_verdict);

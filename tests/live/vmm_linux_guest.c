@@ -25,15 +25,18 @@ static void need_linux(const char *test)
 		vg_test_skip_at(test, "%s", vg_linux_guest_why_not());
 }
 
-START_TEST(linux_boots_to_a_shell)
+static const char *const protocols[] = {"pvh", "linux64"};
+
+START_TEST(linux_boots_to_a_shell_by_either_protocol)
 {
+	struct vg_guest_options options = {.boot = protocols[_i]};
 	_cleanup_guest_ struct vg_guest *guest = NULL;
 	_cleanup_free_ char *output = NULL;
 	int status;
 
 	if (vg_linux_guest_why_not_boot())
 		vg_test_skip("%s", vg_linux_guest_why_not_boot());
-	vg_must(vg_linux_guest_start(&(struct vg_guest_options){0}, &guest));
+	vg_must(vg_linux_guest_start(&options, &guest));
 	vg_must(vg_linux_guest_must_run(guest, "echo $((6 * 7)) && uname -s", &output));
 	ck_assert_str_eq(output, "42\nLinux\n");
 	vg_must(vg_linux_guest_run(guest, "false", &status, NULL));
@@ -121,7 +124,8 @@ int main(void)
 	TCase *linux_guest = tcase_create("linux");
 
 	tcase_set_timeout(linux_guest, 10 * VG_HANG_SECONDS);
-	tcase_add_test(linux_guest, linux_boots_to_a_shell);
+	tcase_add_loop_test(linux_guest, linux_boots_to_a_shell_by_either_protocol, 0,
+			    sizeof(protocols) / sizeof(protocols[0]));
 	tcase_add_test(linux_guest, what_linux_wrote_and_flushed_is_on_the_disk);
 	tcase_add_test(linux_guest, linux_finds_its_disk_and_powers_off_by_acpi);
 	tcase_add_test(linux_guest, what_linux_flushed_outlives_a_killed_vmm);

@@ -16,6 +16,7 @@
 #define PAGE ((size_t)4096)
 
 struct found {
+	struct vg_memory memory;
 	struct unwind_modules modules;
 	struct coroutine_search search;
 };
@@ -25,14 +26,15 @@ static void look_with(struct found *found, int protector)
 {
 	struct vg_error *error;
 
-	*found = (struct found){.search.tid = getpid()};
-	unwind_modules_open(&found->modules, getpid());
+	*found = (struct found){.search.memory = &found->memory};
+	ck_assert_ptr_null(vg_memory_open(getpid(), &found->memory));
+	unwind_modules_open(&found->modules, &found->memory);
 	error = unwind_modules_refresh(&found->modules);
 	ck_assert_ptr_null(error);
 	if (protector >= 0)
 		vg_written_protect(protector, getpid(), &found->modules.file.maps);
 	found->search.maps = &found->modules.file.maps;
-	ck_assert(coroutine_guard(getpid(), getpid(), &found->search.guard));
+	ck_assert(coroutine_guard(&found->memory, &found->search.guard));
 	error = coroutine_search(&found->search);
 	ck_assert_ptr_null(error);
 }
@@ -54,6 +56,7 @@ static void forget(struct found *found)
 	coroutine_search_clear(&found->search);
 	coroutine_sweep_free(found->search.sweep);
 	unwind_modules_close(&found->modules);
+	vg_memory_close(&found->memory);
 }
 
 static const struct coroutine_context *context_at(const struct found *found, const void *address)
@@ -66,10 +69,13 @@ static const struct coroutine_context *context_at(const struct found *found, con
 
 START_TEST(the_guard_is_the_one_that_this_process_uses)
 {
+	struct vg_memory memory;
 	uint64_t guard, real;
 
 	__asm__("mov %%fs:0x30, %0" : "=r"(real));
-	ck_assert(coroutine_guard(getpid(), getpid(), &guard));
+	ck_assert_ptr_null(vg_memory_open(getpid(), &memory));
+	ck_assert(coroutine_guard(&memory, &guard));
+	vg_memory_close(&memory);
 	ck_assert_uint_eq(guard, real);
 }
 END_TEST

@@ -91,6 +91,7 @@ static void prepare(struct place *p)
 				      .is_entry = true}};
 	make_coroutine();
 	p->protector = vg_track_writes();
+	ck_assert_ptr_null(vg_memory_open(getpid(), &p->memory));
 	ck_assert_ptr_null(vg_stacks_open(getpid(), &p->memory, &p->stacks));
 	vg_stacks_track(p->stacks);
 	ck_assert_ptr_null(vg_maps_read(getpid(), &maps));
@@ -136,6 +137,7 @@ static void end(struct place *p)
 	free(p->why);
 	vg_blocker_clear(&p->blocker);
 	vg_stacks_close(p->stacks);
+	vg_memory_close(&p->memory);
 	close(p->protector);
 }
 

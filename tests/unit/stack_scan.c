@@ -114,13 +114,17 @@ START_TEST(a_region_that_ends_too_early_is_said_to_be_unread)
 	static uint64_t words[40000];
 	struct stack_ranges all = both();
 	struct stack_hits hits = {0};
+	struct vg_memory memory;
 	uint64_t start = (uint64_t)words;
 
+	ck_assert_ptr_null(vg_memory_open(getpid(), &memory));
+
 	words[39999] = 0x1004;
-	ck_assert(stack_scan_region(&all, getpid(), start, start + sizeof(words), &hits));
+	ck_assert(stack_scan_region(&all, &memory, start, start + sizeof(words), &hits));
 	ck_assert_uint_eq(hits.count, 1);
 	ck_assert_uint_eq(hits.highest, start + sizeof(words) - 8);
-	ck_assert(!stack_scan_region(&all, getpid(), 0, 8, &hits));
+	ck_assert(!stack_scan_region(&all, &memory, 0, 8, &hits));
+	vg_memory_close(&memory);
 }
 END_TEST
 

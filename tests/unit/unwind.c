@@ -10,6 +10,7 @@
 
 #define KEEP __attribute__((noinline, noclone, noipa))
 
+static struct vg_memory memory;
 static struct unwinder unwinder;
 static struct unwind_modules modules;
 static struct stack_chain chain;
@@ -17,7 +18,7 @@ static struct stack_chain chain;
 static bool read_self(void *context, uint64_t address, void *buffer, size_t count)
 {
 	(void)context;
-	return stack_read(getpid(), address, buffer, count);
+	return stack_read(&memory, address, buffer, count);
 }
 
 static struct unwind_frame frame_of(const ucontext_t *context)
@@ -39,7 +40,8 @@ static struct unwind_frame frame_of(const ucontext_t *context)
 
 static void open_modules(void)
 {
-	unwind_modules_open(&modules, getpid());
+	ck_assert_ptr_null(vg_memory_open(getpid(), &memory));
+	unwind_modules_open(&modules, &memory);
 	struct vg_error *error = unwind_modules_refresh(&modules);
 	ck_assert_ptr_null(error);
 	unwinder.modules = &modules;
@@ -80,6 +82,7 @@ START_TEST(every_frame_is_the_one_that_the_c_library_sees)
 	for (size_t i = 1; i < chain.count; i++)
 		ck_assert_uint_eq(chain.kept[chain.count - i], (uint64_t)expected[count - (int)i]);
 	unwind_modules_close(&modules);
+	vg_memory_close(&memory);
 }
 END_TEST
 
@@ -96,6 +99,7 @@ START_TEST(code_outside_all_modules_ends_the_chain_as_unknown)
 	ck_assert_int_eq(chain.end, UNWIND_MISSING);
 	ck_assert_uint_eq(chain.count, 1);
 	unwind_modules_close(&modules);
+	vg_memory_close(&memory);
 }
 END_TEST
 
@@ -113,6 +117,7 @@ START_TEST(a_return_address_that_points_nowhere_ends_the_chain_as_unknown)
 	ck_assert_uint_eq(chain.count, 2);
 	ck_assert_uint_eq(chain.last_ip, 0x1234);
 	unwind_modules_close(&modules);
+	vg_memory_close(&memory);
 }
 END_TEST
 

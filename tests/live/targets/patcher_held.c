@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A target in a situation that the stop or an injected call must cope with. Its functions are those
- * of patcher_target.c.
+ * of patcher_functions.h, and `busy`.
  *
  *   patcher_held SITUATION …
  *
@@ -55,22 +55,16 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "patcher_functions.h"
+
 #define PAGE	     4096
 #define SET_MDWE     65 /* PR_SET_MDWE, since Linux 6.3 */
 #define MDWE_REFUSED 1
 
-int first(void);
-int second(void);
 int busy(void);
 void spin_in_busy(void);
 
 __asm__(".text\n"
-	".p2align 4\n"
-	".globl first\n.type first, @function\n"
-	"first: .cfi_startproc\n movl $1, %eax\n ret\n .cfi_endproc\n.size first, .-first\n"
-	".p2align 4\n"
-	".globl second\n.type second, @function\n"
-	"second: .cfi_startproc\n movl $1, %eax\n ret\n .cfi_endproc\n.size second, .-second\n"
 	".p2align 4\n"
 	".globl busy\n.type busy, @function\n"
 	"busy: .cfi_startproc\n movl $1, %eax\n subq $8, %rsp\n .cfi_adjust_cfa_offset 8\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A target for the patcher's live tests. Its functions are written in assembler, so that a test can
- * say exactly which bytes a patch displaces and what it puts in their place.
+ * A target for the patcher's live tests. Its functions are those of patcher_functions.h, and
+ * `busy`.
  *
  *   patcher_target POLLERS SLEEPERS READERS FUTEXES CALLERS
  *
@@ -47,20 +47,14 @@
 #include <time.h>
 #include <unistd.h>
 
-int first(void);
-int second(void);
+#include "patcher_functions.h"
+
 int busy(void);
 int third(void); /* in the library */
 void wait_in_busy(void);
 
-/* Each starts with one instruction of 5 bytes. */
+/* Begins with one instruction of 5 bytes, as they do. */
 __asm__(".text\n"
-	".p2align 4\n"
-	".globl first\n.type first, @function\n"
-	"first: .cfi_startproc\n movl $1, %eax\n ret\n .cfi_endproc\n.size first, .-first\n"
-	".p2align 4\n"
-	".globl second\n.type second, @function\n"
-	"second: .cfi_startproc\n movl $1, %eax\n ret\n .cfi_endproc\n.size second, .-second\n"
 	".p2align 4\n"
 	".globl busy\n.type busy, @function\n"
 	"busy: .cfi_startproc\n movl $1, %eax\n subq $8, %rsp\n .cfi_adjust_cfa_offset 8\n"

@@ -135,6 +135,27 @@ static void co_leftovers(void)
 	wait_here();
 }
 
+KEEP static void raise_in_changed(void)
+{
+	changed(raise_here);
+	BARRIER;
+}
+
+/* Three stacks: the thread's, the coroutine's, and that of the handler that interrupted it. */
+static void co_under_signal(void)
+{
+	install_on_other_stack();
+	make_mapped(raise_in_changed);
+	resume();
+}
+
+static void co_under_signal_elsewhere(void)
+{
+	install_on_other_stack();
+	make_mapped(raise_here);
+	resume();
+}
+
 /* It was suspended in the changed function once, went on and returned. */
 static void co_finished(void)
 {
@@ -347,8 +368,10 @@ static void stale_jmp_buf_under_live_frames(void)
 #define COROUTINE_MODES                                                                            \
 	{"co-static", co_static}, {"co-heap", co_heap}, {"co-mapped", co_mapped},                  \
 		{"co-in-frame", co_in_frame}, {"co-without-cfi", co_without_cfi},                  \
-		{"co-leftovers", co_leftovers}, {"co-finished", co_finished},                      \
-		{"co-not-started", co_not_started}, {"co-just-started", co_just_started},          \
+		{"co-leftovers", co_leftovers}, {"co-under-signal", co_under_signal},              \
+		{"co-under-signal-elsewhere", co_under_signal_elsewhere},                          \
+		{"co-finished", co_finished}, {"co-not-started", co_not_started},                  \
+		{"co-just-started", co_just_started},                                              \
 		{"co-caller-in-changed", co_caller_in_changed},                                    \
 		{"co-runs-over-clean-caller", co_runs_over_clean_caller},                          \
 		{"co-runs-over-leftovers", co_runs_over_leftovers},                                \

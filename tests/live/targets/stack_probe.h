@@ -106,7 +106,7 @@ static inline void probe_start(struct probe *probe, const char *mode)
 	close(pipes[1]);
 	probe->output = pipes[0];
 	probe_read_ready(probe);
-	probe->memory = (struct vg_memory){.pid = probe->pid, .fd = -1};
+	probe_ok(vg_memory_open(probe->pid, &probe->memory));
 	probe_ok(vg_stacks_open(probe->pid, &probe->memory, &probe->stacks));
 	probe_ok(vg_stacks_prepare(probe->stacks, NULL, 0));
 }
@@ -214,6 +214,7 @@ static inline void probe_end(struct probe *probe)
 	kill(probe->pid, SIGKILL);
 	probe_forget(probe);
 	vg_stacks_close(probe->stacks);
+	vg_memory_close(&probe->memory);
 	close(probe->output);
 	/* Traced threads are waited for one by one; the leader comes last. */
 	while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
@@ -227,7 +228,7 @@ static inline size_t probe_stack_hits(const struct probe *probe, pid_t tid)
 	uint64_t word;
 	size_t hits = 0;
 
-	for (uint64_t at = regs.rsp; stack_read(tid, at, &word, 8); at += 8)
+	for (uint64_t at = regs.rsp; stack_read(&probe->memory, at, &word, 8); at += 8)
 		hits += word > probe->range.start && word <= probe->range.end;
 	return hits;
 }
