@@ -74,7 +74,8 @@ struct vg_symbols {
 /* `type` is SHT_SYMTAB or SHT_DYNSYM. A file without the table gives an empty list. */
 VG_MUST_CHECK struct vg_error *vg_elf_symbols(const struct vg_elf *elf, uint32_t type,
 					      struct vg_symbols *symbols);
-/* Is one of them the name (STT_FILE) of that source? Folders are left out: gcc is given any path. */
+/* Is one of them the name (STT_FILE) of that source? Folders are left out: gcc is given any path.
+ */
 bool vg_symbols_name_file(const struct vg_symbols *symbols, const char *file);
 void vg_symbols_clear(struct vg_symbols *symbols);
 
