@@ -37,6 +37,15 @@ static struct vg_error *allocate(struct vg_plan *plan, const struct vg_patch *pa
 	return NULL;
 }
 
+/* Some programs copy their code to huge pages, which then lie where the file's code lay. */
+static bool is_mapped(const struct vg_maps *maps, const char *name)
+{
+	for (size_t i = 0; i < maps->count; i++)
+		if (strcmp(basename(maps->maps[i].path), name) == 0)
+			return true;
+	return false;
+}
+
 static struct vg_error *module_missing(const struct vg_session *session,
 				       const struct vg_patch *patch,
 				       const struct vgp_module *wanted)
@@ -49,8 +58,12 @@ static struct vg_error *module_missing(const struct vg_session *session,
 	if (!other)
 		return vg_error_new(VG_REFUSED,
 				    "process %d has not loaded %s with build-id %s, which patch %s "
-				    "is for",
-				    session->target.pid, name, wanted_id, vg_patch_name(patch));
+				    "is for%s",
+				    session->target.pid, name, wanted_id, vg_patch_name(patch),
+				    is_mapped(&session->maps, name)
+					    ? "; it maps a file of that name, but the code is not "
+					      "that file's (was it copied to huge pages?)"
+					    : "");
 	vg_build_id_text(other->build_id, other->build_id_bytes, other_id);
 	return vg_error_new(VG_REFUSED,
 			    "patch %s is for %s with build-id %s, but process %d runs build-id %s; "

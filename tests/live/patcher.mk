@@ -28,7 +28,7 @@ $(B)/tests/live/targets/patcher_held $(B)/tests/live/targets/patcher_odd: $(B)/%
 	@$(CC) $(PATCHER_FLAGS) -fPIE -pie -o $@ $< -lpthread
 
 # The same tests as on Debian 12's kernel, whichever one runs here (tests/lib/older_kernel.c).
-OLDER_KERNEL := $(patsubst %,$(B)/tests/live/%.older_kernel,patcher_apply patcher_chain patcher_modules \
+OLDER_KERNEL := $(patsubst %,$(B)/tests/live/%.older_kernel,patcher_apply patcher_chain patcher_modules patcher_odd \
                   patcher_refuse patcher_replace patcher_retire)
 
 $(OLDER_KERNEL): | $(PATCHER_TARGETS) $(B)/tests/live/targets/libpatcher_plugin.so

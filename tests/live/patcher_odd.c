@@ -115,6 +115,21 @@ START_TEST(a_target_that_calls_exec_while_it_is_being_stopped_does)
 }
 END_TEST
 
+START_TEST(a_program_that_has_copied_its_code_is_refused_by_name)
+{
+	struct vg_result result;
+	struct vg_case c;
+	_cleanup_(vg_patch_cleanup) struct vg_patch *patch = start(&c, "copied");
+
+	vg_case_apply(&c, patch, 0, VG_OUTCOME_REFUSED, &result);
+	ck_assert_msg(strstr(result.reason, "but the code is not that file's"), "%s",
+		      result.reason);
+	vg_result_clear(&result);
+	vg_case_expect_answers(&c, 1, 1);
+	vg_case_end(&c);
+}
+END_TEST
+
 /* In this process, from now on. */
 static void have_no_kcmp(void)
 {
@@ -156,6 +171,7 @@ int main(void)
 	tcase_add_test(tcase, a_target_that_locks_all_its_memory_is_patched_like_any_other);
 	tcase_add_test(tcase, a_process_whose_first_thread_has_ended_is_refused_by_name);
 	tcase_add_test(tcase, a_target_that_calls_exec_while_it_is_being_stopped_does);
+	tcase_add_test(tcase, a_program_that_has_copied_its_code_is_refused_by_name);
 	tcase_add_test(tcase, without_kcmp_nobody_is_taken_for_one_who_shares_no_memory);
 	suite_add_tcase(suite, tcase);
 	return vg_suite_run(suite);

@@ -10,6 +10,7 @@
  *   guard   a thread stands on such a stack, amid guard regions; so does its first stack
  *   locked  all memory that there is, and that there will be, is locked
  *   leader  the first thread has ended
+ *   copied  its code was copied to memory of no file, which lies where the file's code lay
  *   exec    one of many threads calls exec as soon as the first ones are traced: "executed"
  *
  * Prints "ready", or "ready without" if the kernel has no such thing. Command: a "answers FIRST
@@ -167,6 +168,22 @@ static void be_guarded(void)
 		start_standing(stand_amid_guards);
 }
 
+/* ---- copied */
+
+extern char _init[], etext[];
+
+static void copy_code(void)
+{
+	char *code = _init - (uintptr_t)_init % PAGE;
+	size_t bytes = (size_t)(etext - code + PAGE - 1) / PAGE * PAGE;
+	void *copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memcpy(copy, code, bytes);
+	if (mprotect(copy, bytes, PROT_READ | PROT_EXEC) ||
+	    mremap(copy, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, code) == MAP_FAILED)
+		exit(1);
+}
+
 /* ---- exec */
 
 #define SLEEPERS 300
@@ -245,6 +262,8 @@ int main(int argc, char **argv)
 		be_guarded();
 	if (!strcmp(argv[1], "locked"))
 		can_stand = !mlockall(MCL_CURRENT | MCL_FUTURE);
+	if (!strcmp(argv[1], "copied"))
+		copy_code();
 	if (!strcmp(argv[1], "exec"))
 		start_many();
 	if (!strcmp(argv[1], "executed"))
