@@ -267,6 +267,13 @@ static void mark_ambiguous(const struct items *left, const struct items *right)
 				right->at[b]->ambiguous = true;
 }
 
+/* Two blocks of one function may each have a static `laddr`: an address of 24 bytes and one of 56.
+ */
+static bool is_same_scope_and_size(const struct vg_item *pre, const struct vg_item *post)
+{
+	return is_same_scope(pre, post) && pre->size == post->size;
+}
+
 /* The funnel for what has one base name: plainly, by content, by what is left over. */
 static struct vg_error *pair_plainly(struct vg_decoder *decoder, const struct items *left,
 				     const struct items *right, bool *found)
@@ -279,6 +286,8 @@ static struct vg_error *pair_plainly(struct vg_decoder *decoder, const struct it
 		pair_one_to_one(left, right, is_not_another);
 	if (single || !vg_item_is_function(right->at[0]))
 		pair_one_to_one(left, right, is_same_scope);
+	if (left->count == right->count && !vg_item_is_function(right->at[0]))
+		pair_one_to_one(left, right, is_same_scope_and_size);
 	return NULL;
 }
 

@@ -32,6 +32,43 @@ static struct vg_error *check_pair(struct vg_patch_build *build, struct vg_pair 
 	return vg_safety_check_data(build, pair);
 }
 
+/* Relocations that -mcmodel=medium and large need beside -fPIC or -fPIE (x86-64 psABI, 3.5). */
+static bool counts_from_got(const struct vg_line *line)
+{
+	for (unsigned i = 0; i < line->reference_count; i++)
+		switch (line->references[i].type) {
+		case R_X86_64_GOTPC32:
+		case R_X86_64_GOTPC64:
+		case R_X86_64_GOTOFF64:
+		case R_X86_64_PLTOFF64:
+		case R_X86_64_GOT64:
+		case R_X86_64_GOTPLT64:
+		case R_X86_64_GOTPCREL64:
+			return true;
+		default:
+			break;
+		}
+	return false;
+}
+
+static struct vg_error *check_model(struct vg_patch_build *build, const struct vg_change *change)
+{
+	struct vg_source_place place = vg_place_of(build, change->pair, change->post);
+	struct vg_listing *listing;
+
+	VG_TRY(vg_listing_get(build->decoder, change->post, &listing));
+	for (size_t i = 0; i < listing->count; i++)
+		if (counts_from_got(&listing->lines[i]))
+			return vg_error_new(
+				VG_REFUSED,
+				"%s:%u: %s is position-independent code of the medium or large "
+				"code model, which counts addresses from the global offset table "
+				"and cannot be patched yet; build %s with -mcmodel=small",
+				place.file ?: change->pair->unit->file, place.line,
+				change->post->source, build->target->elf->path);
+	return NULL;
+}
+
 struct vg_error *vg_safety_check(struct vg_patch_build *build)
 {
 	/* First: every refusal names a line, which the types know. */
@@ -40,6 +77,7 @@ struct vg_error *vg_safety_check(struct vg_patch_build *build)
 	for (size_t i = 0; i < build->pair_count; i++)
 		VG_TRY(check_pair(build, &build->pairs[i]));
 	for (size_t i = 0; i < build->changes.count; i++) {
+		VG_TRY(check_model(build, build->changes.at[i]));
 		VG_TRY(vg_safety_check_endless(build, build->changes.at[i]));
 		VG_TRY(vg_safety_check_labels(build, build->changes.at[i]));
 	}

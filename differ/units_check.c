@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Touched files that no unit reads: is the fix whole without them? */
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/elf_file.h"
 #include "common/error.h"
+#include "differ/compile_files.h"
 #include "differ/units.h"
 
 static struct vg_error *refuse(const struct vg_unit_plan *plan, const struct vg_touched *touched)
@@ -100,9 +102,71 @@ static struct vg_error *check_any(const struct vg_unit_plan *plan)
 	return NULL;
 }
 
+static const struct vg_touched *reached_header(const struct vg_unit_plan *plan)
+{
+	for (size_t i = 0; i < plan->tree.count; i++)
+		if (plan->tree.files[i].reached && !vg_is_unit_file(plan->tree.files[i].path))
+			return &plan->tree.files[i];
+	return NULL;
+}
+
+static bool is_compiled(const struct vg_unit_plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->commands.count; i++)
+		if (!strcmp(vg_path_name(plan->commands.commands[i].path), vg_path_name(name)))
+			return true;
+	return false;
+}
+
+/* Sources of libraries and of start-up code do not lie beside the project's own. */
+static bool lies_beside_units(const struct vg_unit_plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const char *path = plan->units[i].command->path;
+		_cleanup_free_ char *beside = vg_format("%.*s%s", (int)(vg_path_name(path) - path),
+							path, vg_path_name(name));
+
+		if (beside && access(beside, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A second bear(1) writes only what that run compiled. A header then changes for those units, and
+ * for others of the target nobody would know.
+ */
+static struct vg_error *check_commands(struct vg_unit_plan *plan)
+{
+	const char *path = plan->request->symbols ?: plan->request->target;
+	const struct vg_touched *header = reached_header(plan);
+	_cleanup_(vg_elf_cleanup) struct vg_elf *elf = NULL;
+	_cleanup_(vg_symbols_clear) struct vg_symbols symbols = {0};
+
+	if (!header || !path)
+		return NULL;
+	VG_TRY(vg_elf_open(path, &elf));
+	VG_TRY(vg_elf_symbols(elf, SHT_SYMTAB, &symbols));
+	for (size_t i = 0; i < symbols.count; i++) {
+		const char *name = symbols.symbols[i].name;
+
+		if (GELF_ST_TYPE(symbols.symbols[i].sym.st_info) != STT_FILE ||
+		    !vg_is_unit_file(name) || is_compiled(plan, name) ||
+		    !lies_beside_units(plan, name))
+			continue;
+		vg_words_format(&plan->notes,
+				"%s is in %s, but no entry of %s compiles it: if it includes %s, "
+				"its code stays as it was; build the project once from the start",
+				name, path, plan->commands.path, header->path);
+		return vg_words_check(&plan->notes);
+	}
+	return NULL;
+}
+
 struct vg_error *vg_units_check_reached(struct vg_unit_plan *plan)
 {
 	for (size_t i = 0; i < plan->tree.count; i++)
 		VG_TRY(check_one(plan, &plan->tree.files[i]));
-	return check_any(plan);
+	VG_TRY(check_any(plan));
+	return check_commands(plan);
 }

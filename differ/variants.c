@@ -11,7 +11,8 @@
  *      if the fix makes the same of them.
  *   3. A unit of which no changed function is found, or each where the same one of a unit is whose
  *      source the target's symbol table names (STT_FILE), and whose own source it does not name
- *      although it names others, belongs to another program.
+ *      although it names others, belongs to another program. So does one whose functions are where,
+ *      in a stripped target, those of a unit are of which all code was found together.
  *
  * A function that a unit lacks in the target while the symbol table has one of that name which no
  * other unit accounts for keeps the unit in: matching will say what differs.
@@ -117,14 +118,22 @@ static struct vg_change *change_at(const struct vg_patch_build *build, const str
 	return NULL;
 }
 
-static bool is_same_reloc(const struct vg_object_reloc *a, uint64_t a_start,
-			  const struct vg_object_reloc *b, uint64_t b_start)
+/* Two sources number their strings and place their statics each in its own way. */
+static bool are_both_local(const struct vg_object_reloc *a, const struct vg_object_reloc *b)
 {
-	return a->offset - a_start == b->offset - b_start && a->type == b->type &&
-	       a->addend == b->addend && !strcmp(a->symbol->name ?: "", b->symbol->name ?: "");
+	return a->symbol->binding == STB_LOCAL && b->symbol->binding == STB_LOCAL;
 }
 
-static bool is_same_text(const struct vg_item *a, const struct vg_item *b)
+static bool is_same_reloc(const struct vg_object_reloc *a, uint64_t a_start,
+			  const struct vg_object_reloc *b, uint64_t b_start, bool is_one_source)
+{
+	if (a->offset - a_start != b->offset - b_start || a->type != b->type)
+		return false;
+	return (!is_one_source && are_both_local(a, b)) ||
+	       (a->addend == b->addend && !strcmp(a->symbol->name ?: "", b->symbol->name ?: ""));
+}
+
+static bool is_same_text(const struct vg_item *a, const struct vg_item *b, bool is_one_source)
 {
 	size_t a_count, b_count;
 	const struct vg_object_reloc *a_relocs = vg_item_relocs(a, &a_count);
@@ -134,7 +143,7 @@ static bool is_same_text(const struct vg_item *a, const struct vg_item *b)
 	    memcmp(vg_item_bytes(a), vg_item_bytes(b), a->size))
 		return false;
 	for (size_t i = 0; i < a_count; i++)
-		if (!is_same_reloc(&a_relocs[i], a->offset, &b_relocs[i], b->offset))
+		if (!is_same_reloc(&a_relocs[i], a->offset, &b_relocs[i], b->offset, is_one_source))
 			return false;
 	return true;
 }
@@ -151,7 +160,7 @@ static bool is_copy_of(const struct vg_patch_build *build, const struct vg_pair 
 		same = change_at(build, other, change->pre->match->address);
 		if (!same)
 			return false;
-		*differs |= !is_same_text(change->post, same->post);
+		*differs |= !is_same_text(change->post, same->post, true);
 	}
 	return true;
 }
@@ -198,13 +207,29 @@ static struct vg_error *compare_with(struct vg_patch_build *build, struct standi
 			 &standings[i]);
 }
 
+/*
+ * A stripped target names no source, but where all code of an object lies it has that object. If a
+ * linker folded the code of two, it must be the same after the change too.
+ */
+static bool belongs_to(const struct vg_patch_build *build, const struct vg_change *change,
+		       const struct vg_change *other)
+{
+	if (vg_target_names_files(build->target))
+		return vg_target_has_file(build->target, other->pair->unit->file);
+	return change->pre->match->how == VG_MATCHED_BY_CODE &&
+	       other->pre->match->how == VG_MATCHED_BY_OBJECT &&
+	       is_same_text(change->post, other->post, false);
+}
+
 static bool is_other_unit_there(const struct vg_patch_build *build, const struct vg_change *change)
 {
 	for (size_t i = 0; i < build->pair_count; i++) {
-		const struct vg_pair *other = &build->pairs[i];
+		const struct vg_pair *pair = &build->pairs[i];
+		const struct vg_change *other =
+			pair == change->pair ? NULL
+					     : change_at(build, pair, change->pre->match->address);
 
-		if (other != change->pair && change_at(build, other, change->pre->match->address) &&
-		    vg_target_has_file(build->target, other->unit->file))
+		if (other && belongs_to(build, change, other))
 			return true;
 	}
 	return false;
@@ -223,18 +248,23 @@ static bool are_all_of_other_units(const struct vg_patch_build *build, const str
 }
 
 /* Each program has a main(); that the target has one says nothing. */
-static bool is_of_another_program(const struct vg_patch_build *build, const struct vg_pair *pair)
+static bool is_of_another_program(const struct vg_patch_build *build, const struct vg_pair *pair,
+				  const struct standing *standing)
 {
-	return !pair->unit->lto_dropped && vg_target_names_files(build->target) &&
-	       !vg_target_has_file(build->target, pair->unit->file) &&
-	       are_all_of_other_units(build, pair) && !may_any_be_there(build, pair, "main");
+	bool may_be = vg_target_names_files(build->target)
+			      ? !vg_target_has_file(build->target, pair->unit->file)
+			      : is_whole(standing);
+
+	return may_be && !pair->unit->lto_dropped && are_all_of_other_units(build, pair) &&
+	       !may_any_be_there(build, pair, "main");
 }
 
 static struct vg_error *judge(struct vg_patch_build *build, struct standing *standings, size_t i)
 {
 	for (size_t other = 0; other < build->pair_count && !standings[i].is_left_out; other++)
 		VG_TRY(compare_with(build, standings, i, other));
-	if (!standings[i].is_left_out && is_of_another_program(build, &build->pairs[i]))
+	if (!standings[i].is_left_out &&
+	    is_of_another_program(build, &build->pairs[i], &standings[i]))
 		return leave_out(build, &build->pairs[i], "the target was not linked from it",
 				 &standings[i]);
 	return NULL;

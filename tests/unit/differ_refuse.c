@@ -129,6 +129,10 @@ static const struct program programs[] = {
 	 F
 	 "{ { static int n = 0; x += n++; } { static int n = 0; x += n--; } %s return x; }\n" MAIN,
 	 "", "{ static int n = 0; x += n--; } x += 3;"},
+	{"two statics of one name and different sizes are told apart", NULL,
+	 F "{ { static int n = 0; x += n++; } { static long n = 0; x += (int)n--; } return x %s; "
+	   "}\n" MAIN,
+	 "", "+ 3"},
 	{"another line number is unchanged", "",
 	 "#include <stdio.h>\n%s\n" F "{ puts(\"a\"); return x; }\n" MAIN, "", "/* more */"},
 	{"another string pool is unchanged for those who use it", NULL,

@@ -264,6 +264,25 @@ START_TEST(a_source_that_nothing_compiles_is_refused_by_name)
 }
 END_TEST
 
+START_TEST(a_unit_of_the_target_without_a_compile_command_is_named_if_a_header_changes)
+{
+	vg_project_write("tree/src/forgotten.c", "#include \"dev.h\"\nint forgotten = LIMIT;\n");
+	vg_project_shell("gcc -shared -fPIC -Itree/include -o lib.so tree/src/forgotten.c "
+			 "tree/src/other.c");
+	vg_tested.target = "lib.so";
+	vg_units_make_diff("sed -i 's/LIMIT 16/LIMIT 99/' include/dev.h");
+	vg_units_must_compile("fix.diff");
+	ck_assert(vg_units_has_note("forgotten.c is in lib.so, but no entry of"));
+	vg_units_make_diff(FIX_MAIN);
+	vg_units_must_compile("fix.diff");
+	ck_assert(!vg_units_has_note("forgotten.c"));
+	vg_project_shell("gcc -shared -fPIC -Itree/include -o lib.so tree/src/other.c");
+	vg_units_make_diff("sed -i 's/LIMIT 16/LIMIT 99/' include/dev.h");
+	vg_units_must_compile("fix.diff");
+	ck_assert(!vg_units_has_note("forgotten.c"));
+}
+END_TEST
+
 START_TEST(a_unit_of_another_language_is_refused_by_name)
 {
 	static const char *const sources[] = {"src/x.cc", NULL};
@@ -423,6 +442,8 @@ int main(void)
 	tcase_add_test(tcase, new_renamed_and_deleted_headers_are_followed);
 	tcase_add_test(tcase, a_renamed_unit_is_compiled_under_its_new_name);
 	tcase_add_test(tcase, documentation_is_ignored_with_a_note);
+	tcase_add_test(tcase,
+		       a_unit_of_the_target_without_a_compile_command_is_named_if_a_header_changes);
 	tcase_add_test(tcase, a_source_that_nothing_compiles_is_refused_by_name);
 	tcase_add_test(tcase, a_unit_of_another_language_is_refused_by_name);
 	tcase_add_test(tcase, a_fix_that_does_not_compile_is_refused_with_file_and_line);
