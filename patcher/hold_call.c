@@ -107,12 +107,24 @@ static bool run_to_syscall_stop(const struct vg_hold *hold)
 	}
 }
 
-/* The thread ended, or is stuck in the call: nobody knows whether the call was made. */
+static const char *what_it_does(pid_t tid)
+{
+	switch (vg_trace_look(tid).state) {
+	case VG_TRACE_GONE:
+		return "it has ended";
+	case VG_TRACE_STOPPED:
+		return "it stands elsewhere";
+	default:
+		return "it is still there, or gets no CPU";
+	}
+}
+
+/* Nobody knows whether the call was made. */
 static struct vg_error *lost(struct vg_hold *hold, const struct vg_call *call)
 {
 	hold->gone = true;
-	return vg_error_new(VG_BUSY, "thread %d did not come back from %s", hold->tid,
-			    vg_call_name(call->number));
+	return vg_error_new(VG_BUSY, "thread %d did not come back from %s: %s", hold->tid,
+			    vg_call_name(call->number), what_it_does(hold->tid));
 }
 
 static struct vg_error *set_registers(struct vg_hold *hold, const struct vg_call *call)
