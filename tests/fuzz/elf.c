@@ -89,7 +89,7 @@ static void ask_target(const struct vg_target *target, uint64_t address)
 	vg_target_slot(target, address);
 	vg_target_plt(target, address);
 	vg_target_plt_for_resolver(target, address);
-	vg_target_function_end(target, address);
+	vg_target_function_at(target, address);
 	vg_target_tls_pair(target, NULL, address);
 	vg_target_tpoff(target, address);
 }
