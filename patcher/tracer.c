@@ -97,11 +97,18 @@ struct vg_error *vg_tracer_run(const struct vg_live_target *target,
 	return tracer.error;
 }
 
+/*
+ * The kernel tells of a tracee's stops whether they are asked for or not, and forgets what it has
+ * told: so look first. Who is dead stays dead.
+ */
 void vg_trace_reap(pid_t tid)
 {
-	siginfo_t info;
+	siginfo_t info = {0};
 
-	waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
+	if (waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+		return;
+	if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
+		waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
 }
 
 struct vg_trace_event vg_trace_look(pid_t tid)
