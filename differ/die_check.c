@@ -4,35 +4,28 @@
  * and releases a table of theirs twice when its header is damaged (seen in 20210528). So their
  * headers are walked first (DWARF 5, 7.28 and 7.29).
  */
-#include <string.h>
-
 #include "differ/die.h"
+#include "differ/dwarf_reader.h"
 
-static bool is_header_sound(const uint8_t *bytes, uint64_t size, uint64_t *bytes_used)
+static bool is_header_sound(struct vg_dwarf_reader *header)
 {
-	uint32_t length, offsets;
-	uint16_t version;
+	uint64_t version = vg_dwarf_read(header, 2);
+	uint64_t address_bytes = vg_dwarf_read(header, 1);
+	uint64_t segment_bytes = vg_dwarf_read(header, 1);
+	uint64_t offsets = vg_dwarf_read(header, 4);
 
-	if (size < 12)
-		return false;
-	memcpy(&length, bytes, 4);
-	memcpy(&version, bytes + 4, 2);
-	memcpy(&offsets, bytes + 8, 4);
-	/* 64-bit DWARF (length 0xffffffff) comes from no compiler that is supported. */
-	if (length < 8 || length > size - 4 || version != 5 || bytes[6] != 8 || bytes[7] != 0 ||
-	    offsets > (length - 8) / 4)
-		return false;
-	*bytes_used = 4 + (uint64_t)length;
-	return true;
+	return !header->failed && version == 5 && address_bytes == 8 && segment_bytes == 0 &&
+	       offsets <= (header->end - header->at) / 4;
 }
 
 static bool are_lists_sound(const struct vg_die_sections *sections, const char *name)
 {
 	const struct vg_die_section *section = vg_die_section_named(sections, name);
-	uint64_t used;
+	struct vg_dwarf_reader header;
 
-	for (uint64_t at = 0; section && at < section->size; at += used)
-		if (!is_header_sound(section->bytes + at, section->size - at, &used))
+	for (uint64_t at = 0; section && at < section->size;)
+		if (!vg_dwarf_next_unit(section->bytes, section->size, &at, &header) ||
+		    !is_header_sound(&header))
 			return false;
 	return true;
 }

@@ -7,8 +7,6 @@
 #include "differ/die.h"
 #include "differ/dwarf_form.h"
 
-#define UNIT_LENGTH_BYTES 4
-
 /* One of the two lists of a header: what each entry holds, and how many there are. */
 struct entries {
 	uint64_t types[UINT8_MAX], forms[UINT8_MAX];
@@ -57,17 +55,10 @@ static bool is_header_sound(struct vg_dwarf_reader *reader)
 
 bool vg_die_lines_are_sound(const uint8_t *bytes, uint64_t size)
 {
-	for (uint64_t at = 0; at < size;) {
-		struct vg_dwarf_reader reader = {.data = bytes, .at = at, .end = size};
-		uint64_t length = vg_dwarf_read(&reader, UNIT_LENGTH_BYTES);
+	struct vg_dwarf_reader unit;
 
-		/* Nor is 64-bit DWARF: no compiler that is supported makes it. */
-		if (reader.failed || length > size - at - UNIT_LENGTH_BYTES)
+	for (uint64_t at = 0; at < size;)
+		if (!vg_dwarf_next_unit(bytes, size, &at, &unit) || !is_header_sound(&unit))
 			return false;
-		at += UNIT_LENGTH_BYTES + length;
-		reader.end = at;
-		if (!is_header_sound(&reader))
-			return false;
-	}
 	return true;
 }

@@ -208,17 +208,10 @@ struct vg_error *vg_die_trees_are_sound(const struct vg_die_section *info,
 						.table = UINT64_MAX};
 
 	*sound = true;
-	while (*sound && walk.start < info->size) {
-		uint64_t length;
-
-		walk.unit = (struct vg_dwarf_reader){
-			.data = info->bytes, .at = walk.start, .end = info->size};
-		length = vg_dwarf_read(&walk.unit, 4);
-		/* 64-bit DWARF (length 0xffffffff) comes from no compiler that is supported. */
-		*sound = !walk.unit.failed && length <= info->size - walk.unit.at;
-		walk.unit.end = walk.unit.at + (*sound ? length : 0);
-		*sound = *sound && walk_unit(&walk);
-		walk.start = walk.unit.end;
+	for (uint64_t next = 0; *sound && next < info->size;) {
+		walk.start = next;
+		*sound = vg_dwarf_next_unit(info->bytes, info->size, &next, &walk.unit) &&
+			 walk_unit(&walk);
 	}
 	return walk.out_of_memory ? vg_error_no_memory() : NULL;
 }

@@ -53,6 +53,24 @@ static inline void vg_dwarf_skip(struct vg_dwarf_reader *reader, uint64_t bytes)
 		reader->at += bytes;
 }
 
+/*
+ * What begins with its own length (7.2.2), in a section that consists of such units: sets *at to
+ * the next one, and the reader to what stands behind the length. False: it is not whole, or 64-bit
+ * DWARF, which comes from no compiler that is supported.
+ */
+static inline bool vg_dwarf_next_unit(const uint8_t *bytes, uint64_t size, uint64_t *at,
+				      struct vg_dwarf_reader *unit)
+{
+	uint64_t length;
+
+	*unit = (struct vg_dwarf_reader){.data = bytes, .at = *at, .end = size};
+	length = vg_dwarf_read(unit, 4);
+	if (unit->failed || length > size - unit->at)
+		return false;
+	*at = unit->end = unit->at + length;
+	return true;
+}
+
 /* With its NUL. */
 static inline void vg_dwarf_skip_text(struct vg_dwarf_reader *reader)
 {

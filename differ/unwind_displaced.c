@@ -8,19 +8,9 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "differ/dwarf_reader.h"
 #include "differ/earlier.h"
 #include "differ/unwind_copy.h"
-#include "differ/dwarf_reader.h"
-
-static void skip_block(struct vg_dwarf_reader *program)
-{
-	uint64_t bytes = vg_dwarf_read_leb(program);
-
-	if (bytes > program->end - program->at)
-		program->failed = true;
-	else
-		program->at += bytes;
-}
 
 /* Steps over the operands of an instruction that does not move the location (DWARF 5, 6.4.2). */
 static void skip_operands(struct vg_dwarf_reader *program, uint8_t opcode)
@@ -52,10 +42,10 @@ static void skip_operands(struct vg_dwarf_reader *program, uint8_t opcode)
 	case DW_CFA_expression:
 	case DW_CFA_val_expression:
 		vg_dwarf_read_leb(program);
-		skip_block(program);
+		vg_dwarf_skip(program, vg_dwarf_read_leb(program));
 		break;
 	case DW_CFA_def_cfa_expression:
-		skip_block(program);
+		vg_dwarf_skip(program, vg_dwarf_read_leb(program));
 		break;
 	default:
 		program->failed = true;

@@ -70,8 +70,7 @@ static bool read_cie(struct vg_dwarf_reader *reader, struct vg_unwind_cie *cie)
 	uint64_t version = vg_dwarf_read(reader, 1);
 	const char *text = (const char *)reader->data + reader->at;
 
-	while (!reader->failed && vg_dwarf_read(reader, 1))
-		;
+	vg_dwarf_skip_text(reader);
 	if (reader->failed || (version != 1 && version != 3))
 		return false;
 	cie->numbers = reader->at;
