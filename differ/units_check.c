@@ -29,6 +29,28 @@ static void note(struct vg_unit_plan *plan, const struct vg_touched *touched)
 				touched->path);
 }
 
+/* The program to be patched, or what has its symbols; both may be unknown. */
+struct target {
+	const char *path;
+	struct vg_elf *elf;
+	struct vg_symbols symbols;
+};
+
+static void close_target(struct target *target)
+{
+	vg_symbols_clear(&target->symbols);
+	vg_elf_close(target->elf);
+}
+
+/* Not before its names are asked for: most diffs touch what is compiled, and no header. */
+static struct vg_error *open_target(struct target *target)
+{
+	if (target->elf || !target->path)
+		return NULL;
+	VG_TRY(vg_elf_open(target->path, &target->elf));
+	return vg_elf_symbols(target->elf, SHT_SYMTAB, &target->symbols);
+}
+
 /* A source of a unit that the diff reaches, so that the table names what the target is made of. */
 static bool names_units(const struct vg_symbols *symbols, const struct vg_unit_plan *plan)
 {
@@ -43,37 +65,22 @@ static bool names_units(const struct vg_symbols *symbols, const struct vg_unit_p
  * protocol that is not configured (h3 in haproxy), a module of the tests (redis). Each object that
  * was linked leaves the name of its source in the symbol table.
  */
-static struct vg_error *is_in_target(const struct vg_unit_plan *plan,
-				     const struct vg_touched *touched, bool *maybe)
+static struct vg_error *check_source(struct vg_unit_plan *plan, const struct vg_touched *touched,
+				     struct target *target)
 {
-	const char *path = plan->request->symbols ?: plan->request->target;
-	_cleanup_(vg_elf_cleanup) struct vg_elf *elf = NULL;
-	_cleanup_(vg_symbols_clear) struct vg_symbols symbols = {0};
-
-	*maybe = true;
-	if (touched->created || !path)
-		return NULL;
-	VG_TRY(vg_elf_open(path, &elf));
-	VG_TRY(vg_elf_symbols(elf, SHT_SYMTAB, &symbols));
-	*maybe = !names_units(&symbols, plan) || vg_symbols_name_file(&symbols, touched->path);
-	return NULL;
-}
-
-static struct vg_error *check_source(struct vg_unit_plan *plan, const struct vg_touched *touched)
-{
-	bool maybe;
-
-	VG_TRY(is_in_target(plan, touched, &maybe));
-	if (maybe)
+	if (!touched->created)
+		VG_TRY(open_target(target));
+	if (touched->created || !names_units(&target->symbols, plan) ||
+	    vg_symbols_name_file(&target->symbols, touched->path))
 		return refuse(plan, touched);
 	vg_words_format(&plan->notes,
 			"%s ignored: no entry of %s compiles it, and %s names no such source",
-			touched->path, plan->commands.path,
-			plan->request->symbols ?: plan->request->target);
+			touched->path, plan->commands.path, target->path);
 	return vg_words_check(&plan->notes);
 }
 
-static struct vg_error *check_one(struct vg_unit_plan *plan, const struct vg_touched *touched)
+static struct vg_error *check_one(struct vg_unit_plan *plan, const struct vg_touched *touched,
+				  struct target *target)
 {
 	if (touched->binary && (touched->reached || vg_is_unit_file(touched->path)))
 		return vg_error_new(VG_REFUSED,
@@ -83,7 +90,7 @@ static struct vg_error *check_one(struct vg_unit_plan *plan, const struct vg_tou
 	if (touched->reached || touched->deleted)
 		return NULL;
 	if (vg_is_unit_file(touched->path))
-		return check_source(plan, touched);
+		return check_source(plan, touched, target);
 	note(plan, touched);
 	return vg_words_check(&plan->notes);
 }
@@ -113,7 +120,7 @@ static const struct vg_touched *reached_header(const struct vg_unit_plan *plan)
 static bool is_compiled(const struct vg_unit_plan *plan, const char *name)
 {
 	for (size_t i = 0; i < plan->commands.count; i++)
-		if (!strcmp(vg_path_name(plan->commands.commands[i].path), vg_path_name(name)))
+		if (!strcmp(basename(plan->commands.commands[i].path), basename(name)))
 			return true;
 	return false;
 }
@@ -123,8 +130,8 @@ static bool lies_beside_units(const struct vg_unit_plan *plan, const char *name)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		const char *path = plan->units[i].command->path;
-		_cleanup_free_ char *beside = vg_format("%.*s%s", (int)(vg_path_name(path) - path),
-							path, vg_path_name(name));
+		_cleanup_free_ char *beside =
+			vg_format("%.*s%s", (int)(basename(path) - path), path, basename(name));
 
 		if (beside && access(beside, F_OK) == 0)
 			return true;
@@ -136,28 +143,23 @@ static bool lies_beside_units(const struct vg_unit_plan *plan, const char *name)
  * A second bear(1) writes only what that run compiled. A header then changes for those units, and
  * for others of the target nobody would know.
  */
-static struct vg_error *check_commands(struct vg_unit_plan *plan)
+static struct vg_error *check_commands(struct vg_unit_plan *plan, struct target *target)
 {
-	const char *path = plan->request->symbols ?: plan->request->target;
 	const struct vg_touched *header = reached_header(plan);
-	_cleanup_(vg_elf_cleanup) struct vg_elf *elf = NULL;
-	_cleanup_(vg_symbols_clear) struct vg_symbols symbols = {0};
 
-	if (!header || !path)
-		return NULL;
-	VG_TRY(vg_elf_open(path, &elf));
-	VG_TRY(vg_elf_symbols(elf, SHT_SYMTAB, &symbols));
-	for (size_t i = 0; i < symbols.count; i++) {
-		const char *name = symbols.symbols[i].name;
+	if (header)
+		VG_TRY(open_target(target));
+	for (size_t i = 0; header && i < target->symbols.count; i++) {
+		const struct vg_symbol *symbol = &target->symbols.symbols[i];
 
-		if (GELF_ST_TYPE(symbols.symbols[i].sym.st_info) != STT_FILE ||
-		    !vg_is_unit_file(name) || is_compiled(plan, name) ||
-		    !lies_beside_units(plan, name))
+		if (GELF_ST_TYPE(symbol->sym.st_info) != STT_FILE ||
+		    !vg_is_unit_file(symbol->name) || is_compiled(plan, symbol->name) ||
+		    !lies_beside_units(plan, symbol->name))
 			continue;
 		vg_words_format(&plan->notes,
 				"%s is in %s, but no entry of %s compiles it: if it includes %s, "
 				"its code stays as it was; build the project once from the start",
-				name, path, plan->commands.path, header->path);
+				symbol->name, target->path, plan->commands.path, header->path);
 		return vg_words_check(&plan->notes);
 	}
 	return NULL;
@@ -165,8 +167,11 @@ static struct vg_error *check_commands(struct vg_unit_plan *plan)
 
 struct vg_error *vg_units_check_reached(struct vg_unit_plan *plan)
 {
+	_cleanup_(close_target) struct target target = {.path = plan->request->symbols
+									?: plan->request->target};
+
 	for (size_t i = 0; i < plan->tree.count; i++)
-		VG_TRY(check_one(plan, &plan->tree.files[i]));
+		VG_TRY(check_one(plan, &plan->tree.files[i], &target));
 	VG_TRY(check_any(plan));
-	return check_commands(plan);
+	return check_commands(plan, &target);
 }
