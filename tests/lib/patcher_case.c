@@ -405,6 +405,15 @@ void vg_case_must_revert(struct vg_case *c, const char *name)
 	vg_result_clear(&result);
 }
 
+void vg_case_must_go_in_and_out(struct vg_case *c, const struct vg_patch *patch, int first,
+				int second)
+{
+	vg_case_must_apply(c, patch);
+	vg_case_expect_answers(c, first, second);
+	vg_case_must_revert(c, vg_patch_name(patch));
+	vg_case_expect_answers(c, 1, 1);
+}
+
 /* Heap and stacks grow, and arenas come and go, whoever does nothing. */
 static bool is_steady(const struct vg_map *map)
 {

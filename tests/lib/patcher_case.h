@@ -68,6 +68,9 @@ void vg_case_revert(struct vg_case *c, const char *name, double timeout, enum vg
 /* The same where only success matters. */
 void vg_case_must_apply(struct vg_case *c, const struct vg_patch *patch);
 void vg_case_must_revert(struct vg_case *c, const char *name);
+/* In and out again: the target answers so while it is in, and 1 and 1 when it is out. */
+void vg_case_must_go_in_and_out(struct vg_case *c, const struct vg_patch *patch, int first,
+				int second);
 
 /* Text of all private file mappings with code, and the list of mappings: to compare later. */
 struct vg_case_picture {

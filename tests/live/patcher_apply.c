@@ -32,10 +32,7 @@ START_TEST(a_patch_goes_in_and_comes_out_and_leaves_no_trace)
 
 	vg_case_expect_answers(&c, 1, 1);
 	vg_case_picture(&c, &before);
-	vg_case_must_apply(&c, patch);
-	vg_case_expect_answers(&c, 2, 3);
-	vg_case_must_revert(&c, "fix");
-	vg_case_expect_answers(&c, 1, 1);
+	vg_case_must_go_in_and_out(&c, patch, 2, 3);
 	vg_case_expect_picture(&c, &before);
 	vg_case_picture_clear(&before);
 	vg_case_end(&c);
@@ -51,10 +48,7 @@ START_TEST(waiting_threads_notice_nothing_in_100_rounds)
 		vg_case_patch(&c, "fix", both, 2, NULL);
 
 	for (int i = 0; i < 100; i++) {
-		vg_case_must_apply(&c, patch);
-		vg_case_expect_answers(&c, 2, 3);
-		vg_case_must_revert(&c, "fix");
-		vg_case_expect_answers(&c, 1, 1);
+		vg_case_must_go_in_and_out(&c, patch, 2, 3);
 	}
 	struct vg_case_counts counts = vg_case_counts(&c);
 

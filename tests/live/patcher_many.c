@@ -97,10 +97,7 @@ START_TEST(a_storm_of_threads_that_are_born_and_die_lets_100_applies_in)
 	double start = now();
 
 	for (int i = 0; i < 100; i++) {
-		vg_case_must_apply(&c, patch);
-		vg_case_expect_answers(&c, 2, 3);
-		vg_case_must_revert(&c, "fix");
-		vg_case_expect_answers(&c, 1, 1);
+		vg_case_must_go_in_and_out(&c, patch, 2, 3);
 	}
 	unsigned long born = births(&c) - before;
 
@@ -230,10 +227,7 @@ START_TEST(with_and_without_address_space_randomisation_it_is_the_same)
 		struct vg_case_picture picture;
 
 		vg_case_picture(&c, &picture);
-		vg_case_must_apply(&c, patch);
-		vg_case_expect_answers(&c, 2, 3);
-		vg_case_must_revert(&c, "fix");
-		vg_case_expect_answers(&c, 1, 1);
+		vg_case_must_go_in_and_out(&c, patch, 2, 3);
 		vg_case_expect_picture(&c, &picture);
 		vg_case_picture_clear(&picture);
 		vg_case_end(&c);

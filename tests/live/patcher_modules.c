@@ -207,10 +207,7 @@ START_TEST(threads_that_are_born_and_die_all_the_time_do_not_matter)
 
 	free(vg_case_ask(&c, 's', "storm"));
 	for (int i = 0; i < 50; i++) {
-		vg_case_must_apply(&c, patch);
-		vg_case_expect_answers(&c, 2, 3);
-		vg_case_must_revert(&c, "fix");
-		vg_case_expect_answers(&c, 1, 1);
+		vg_case_must_go_in_and_out(&c, patch, 2, 3);
 	}
 	struct vg_case_counts counts = vg_case_counts(&c);
 

@@ -40,13 +40,21 @@ static void expect_patchable(const char *situation)
 	struct vg_case_picture picture;
 
 	vg_case_picture(&c, &picture);
-	vg_case_must_apply(&c, patch);
-	vg_case_expect_answers(&c, 2, 3);
-	vg_case_must_revert(&c, "fix");
-	vg_case_expect_answers(&c, 1, 1);
+	vg_case_must_go_in_and_out(&c, patch, 2, 3);
 	vg_case_expect_settled(&c, &picture);
 	vg_case_picture_clear(&picture);
 	vg_case_end(&c);
+}
+
+static void expect_refused(struct vg_case *c, const struct vg_patch *patch, const char *says)
+{
+	struct vg_result result;
+
+	vg_case_apply(c, patch, 0, VG_OUTCOME_REFUSED, &result);
+	ck_assert_msg(strstr(result.reason, says), "%s", result.reason);
+	vg_result_clear(&result);
+	vg_case_expect_answers(c, 1, 1);
+	vg_case_end(c);
 }
 
 /* The one that gives the page stands too: to wait for it would be to wait for ever. */
@@ -70,7 +78,6 @@ END_TEST
 
 START_TEST(a_process_whose_first_thread_has_ended_is_refused_by_name)
 {
-	struct vg_result result;
 	struct vg_case c;
 	_cleanup_(vg_patch_cleanup) struct vg_patch *patch = start(&c, "leader");
 	char path[64];
@@ -81,11 +88,7 @@ START_TEST(a_process_whose_first_thread_has_ended_is_refused_by_name)
 
 	while (vg_task_read(proc, c.pid, &task) && !vg_task_is_dead(&task))
 		usleep(1000);
-	vg_case_apply(&c, patch, 0, VG_OUTCOME_REFUSED, &result);
-	ck_assert_msg(strstr(result.reason, "the first thread of process"), "%s", result.reason);
-	vg_result_clear(&result);
-	vg_case_expect_answers(&c, 1, 1);
-	vg_case_end(&c);
+	expect_refused(&c, patch, "the first thread of process");
 }
 END_TEST
 
@@ -117,16 +120,10 @@ END_TEST
 
 START_TEST(a_program_that_has_copied_its_code_is_refused_by_name)
 {
-	struct vg_result result;
 	struct vg_case c;
 	_cleanup_(vg_patch_cleanup) struct vg_patch *patch = start(&c, "copied");
 
-	vg_case_apply(&c, patch, 0, VG_OUTCOME_REFUSED, &result);
-	ck_assert_msg(strstr(result.reason, "but the code is not that file's"), "%s",
-		      result.reason);
-	vg_result_clear(&result);
-	vg_case_expect_answers(&c, 1, 1);
-	vg_case_end(&c);
+	expect_refused(&c, patch, "but the code is not that file's");
 }
 END_TEST
 
@@ -147,16 +144,11 @@ static void have_no_kcmp(void)
 
 START_TEST(without_kcmp_nobody_is_taken_for_one_who_shares_no_memory)
 {
-	struct vg_result result;
 	struct vg_case c;
 	_cleanup_(vg_patch_cleanup) struct vg_patch *patch = start(&c, "plain");
 
 	have_no_kcmp();
-	vg_case_apply(&c, patch, 0, VG_OUTCOME_REFUSED, &result);
-	ck_assert_msg(strstr(result.reason, "kcmp does not work here"), "%s", result.reason);
-	vg_result_clear(&result);
-	vg_case_expect_answers(&c, 1, 1);
-	vg_case_end(&c);
+	expect_refused(&c, patch, "kcmp does not work here");
 }
 END_TEST
 
