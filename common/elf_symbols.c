@@ -183,18 +183,11 @@ struct vg_error *vg_elf_symbols(const struct vg_elf *elf, uint32_t type, struct 
 	return NULL;
 }
 
-static const char *last_part(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 bool vg_symbols_name_file(const struct vg_symbols *symbols, const char *file)
 {
 	for (size_t i = 0; i < symbols->count; i++)
 		if (GELF_ST_TYPE(symbols->symbols[i].sym.st_info) == STT_FILE &&
-		    !strcmp(last_part(symbols->symbols[i].name), last_part(file)))
+		    !strcmp(basename(symbols->symbols[i].name), basename(file)))
 			return true;
 	return false;
 }

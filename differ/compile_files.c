@@ -125,13 +125,6 @@ bool vg_path_is_under(const char *path, const char *root)
 	return !strncmp(path, root, length) && (path[length] == '/' || !path[length]);
 }
 
-const char *vg_path_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 char *vg_path_parent(const char *path)
 {
 	const char *slash = strrchr(path, '/');

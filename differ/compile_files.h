@@ -21,7 +21,6 @@ char *vg_path_join(const char *directory, const char *path);
 /* Takes out ".", ".." and double slashes by text alone (no symbolic link is read); malloc. */
 char *vg_path_normal(const char *path);
 bool vg_path_is_under(const char *path, const char *root); /* both absolute; equal counts */
-const char *vg_path_name(const char *path);		   /* behind the last slash */
 char *vg_path_parent(const char *path);			   /* malloc; "." if there is no slash */
 
 /* Removes a directory with all it holds; symbolic links are not followed. Best effort. */

@@ -137,7 +137,7 @@ static bool is_launcher(const char *word)
 	static const char *const names[] = {"ccache", "sccache", "distcc",     "icecc",
 					    "env",    "nice",	 "buildcache", NULL};
 
-	return is_one_of(vg_path_name(word), names) || (word[0] != '-' && strchr(word, '='));
+	return is_one_of(basename(word), names) || (word[0] != '-' && strchr(word, '='));
 }
 
 /* cc and c99 are often links to the compiler that is meant. */
@@ -146,16 +146,16 @@ static bool is_clang(const char *compiler)
 	char found[PATH_MAX], real[PATH_MAX];
 	const char *search = getenv("PATH");
 
-	if (strstr(vg_path_name(compiler), "clang"))
+	if (strstr(basename(compiler), "clang"))
 		return true;
 	if (strchr(compiler, '/'))
-		return realpath(compiler, real) && strstr(vg_path_name(real), "clang");
+		return realpath(compiler, real) && strstr(basename(real), "clang");
 	while (search && *search) {
 		size_t length = strcspn(search, ":");
 
 		snprintf(found, sizeof(found), "%.*s/%s", (int)length, search, compiler);
 		if (realpath(found, real))
-			return strstr(vg_path_name(real), "clang");
+			return strstr(basename(real), "clang");
 		search += length + (search[length] == ':');
 	}
 	return false;
@@ -163,7 +163,7 @@ static bool is_clang(const char *compiler)
 
 static bool has_extension(const char *path, const char *const *list)
 {
-	const char *dot = strrchr(vg_path_name(path), '.');
+	const char *dot = strrchr(basename(path), '.');
 
 	return dot && is_one_of(dot, list);
 }
@@ -384,7 +384,7 @@ static size_t skip_launchers(const struct vg_words *arguments)
 
 static bool is_cxx_compiler(const char *compiler)
 {
-	const char *name = vg_path_name(compiler);
+	const char *name = basename(compiler);
 
 	return strstr(name, "++") != NULL;
 }
@@ -413,7 +413,7 @@ static char *stem_of(const struct vg_compile_command *command)
 {
 	_cleanup_free_ char *path =
 		command->output ? strdup(command->output)
-				: vg_path_join(command->directory, vg_path_name(command->path));
+				: vg_path_join(command->directory, basename(command->path));
 	_cleanup_free_ char *normal = path ? vg_path_normal(path) : NULL;
 	char *dot = normal ? strrchr(normal, '.') : NULL;
 

@@ -68,7 +68,7 @@ static void add_fixed_time(struct vg_words *words)
  */
 static void add_profile(struct vg_words *words, const struct vg_compile_flags *flags)
 {
-	const char *name = vg_path_name(flags->stem);
+	const char *name = basename(flags->stem);
 
 	if (flags->clang) {
 		vg_words_add(words, "-Xclang");

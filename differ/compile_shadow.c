@@ -260,7 +260,7 @@ struct vg_error *vg_shadow_link(struct vg_shadow *shadow, const char *path)
 	if (!realpath(parent, real) || !vg_words_have(&shadow->real, real))
 		return NULL;
 
-	const char *name = vg_path_name(path);
+	const char *name = basename(path);
 	_cleanup_free_ char *place = vg_format("%s%s/%s", shadow->root, real, name);
 	_cleanup_free_ char *original = vg_format("%s/%s", real, name);
 
@@ -312,7 +312,7 @@ static struct vg_error *place(struct vg_shadow *shadow, const char *path, char *
 	if (!parent)
 		return vg_error_no_memory();
 	VG_TRY(walk_from(shadow, parent, &walk));
-	*placed = vg_format("%s%s/%s", shadow->root, walk.at, vg_path_name(path));
+	*placed = vg_format("%s%s/%s", shadow->root, walk.at, basename(path));
 	return *placed ? NULL : vg_error_no_memory();
 }
 

@@ -220,12 +220,12 @@ static struct vg_error *candidates(const struct vg_compile_command *command, str
 {
 	const char *named = named_file(command);
 	const char *output = command->output;
-	const char *dot = output ? strrchr(vg_path_name(output), '.') : NULL;
+	const char *dot = output ? strrchr(basename(output), '.') : NULL;
 
 	if (named)
 		vg_words_take(paths, vg_path_join(command->directory, named));
 	if (dot) {
-		const char *name = vg_path_name(output);
+		const char *name = basename(output);
 		int folder = (int)(name - output), stem = (int)(dot - name);
 
 		vg_words_format(paths, "%.*s%.*s.d", folder, output, stem, name);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/error.h"
-#include "differ/compile_files.h"
 #include "differ/die.h"
 
 #define MAX_DEPTH   256 /* of blocks in functions */
@@ -27,7 +26,7 @@ static const char *unit_name(struct reader *reader, Dwarf_Die die)
 		return "";
 	}
 
-	const char *name = vg_path_name(vg_die_name(dies, unit));
+	const char *name = basename(vg_die_name(dies, unit));
 
 	vg_die_release(dies, unit);
 	return name;

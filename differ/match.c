@@ -131,13 +131,7 @@ static bool is_function_symbol(const struct vg_symbol *symbol)
 /* STT_FILE holds what the compiler was given or the last part of it. */
 bool vg_symbol_is_of_file(const struct vg_symbol *symbol, const char *file)
 {
-	const char *mine = symbol->file ? strrchr(symbol->file, '/') : NULL;
-	const char *other = strrchr(file, '/');
-
-	if (!symbol->file)
-		return false;
-	mine = mine ? mine + 1 : symbol->file;
-	return !strcmp(mine, other ? other + 1 : file);
+	return symbol->file && !strcmp(basename(symbol->file), basename(file));
 }
 
 static bool is_under_file(const struct vg_symbol **named, size_t count, const char *file)

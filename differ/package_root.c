@@ -69,7 +69,7 @@ static struct vg_error *add_job(struct vg_package *package, const char *deb, str
 		"--exclude='./dev/*'";
 
 	*job = (struct vg_job){.directory = strdup(package->root)};
-	job->log = vg_format("%s/unpack-%s.log", package->temp, vg_path_name(deb));
+	job->log = vg_format("%s/unpack-%s.log", package->temp, basename(deb));
 	vg_words_add(&job->command, "sh");
 	vg_words_add(&job->command, "-c");
 	vg_words_add(&job->command, script);

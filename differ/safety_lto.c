@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "common/error.h"
-#include "differ/compile_files.h"
 #include "differ/link_time.h"
 #include "differ/safety.h"
 
@@ -52,7 +51,7 @@ static bool is_copy_of(const struct vg_copy *copy, const struct vg_change *chang
 {
 	return !strcmp(copy->function, change->pre->base) &&
 	       (!vg_item_is_local(change->pre) ||
-		!strcmp(copy->unit, vg_path_name(change->pair->unit->file)));
+		!strcmp(copy->unit, basename(change->pair->unit->file)));
 }
 
 static struct vg_error *check_copies(struct vg_patch_build *build, const struct vg_change *change,

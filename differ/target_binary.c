@@ -139,10 +139,8 @@ static struct vg_error *open_symbols(struct vg_target *target, const char *symbo
 
 static void choose_name(struct vg_target *target, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-
 	if (!target->name)
-		target->name = vg_arena_strdup(target->arena, slash ? slash + 1 : path);
+		target->name = vg_arena_strdup(target->arena, basename(path));
 	target->is_fixed = target->elf->header.e_type == ET_EXEC;
 	if (target->is_fixed)
 		target->is_executable = true;

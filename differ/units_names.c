@@ -21,7 +21,7 @@ bool vg_is_never_compiled(const char *path)
 		"Makefile",   "GNUmakefile", "Kconfig",	   "TODO",	  "meson_options",
 		"CMakeLists", "configure",   ".gitignore", NULL,
 	};
-	const char *name = vg_path_name(path), *dot = strrchr(name, '.');
+	const char *name = basename(path), *dot = strrchr(name, '.');
 
 	for (size_t i = 0; dot && extensions[i]; i++)
 		if (!strcmp(dot, extensions[i]))

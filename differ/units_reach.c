@@ -233,7 +233,7 @@ static bool needs_scan(const struct vg_unit_plan *plan, const struct vg_touched 
 		return false;
 	if (!touched->reached || !vg_is_unit_file(touched->path))
 		return true;
-	return does_tree_name(plan->tree.root, vg_path_name(touched->path));
+	return does_tree_name(plan->tree.root, basename(touched->path));
 }
 
 static bool is_scan_needed(const struct search *search)

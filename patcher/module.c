@@ -205,11 +205,8 @@ const struct vg_module *vg_modules_at(const struct vg_modules *modules, uint64_t
 
 const struct vg_module *vg_modules_named(const struct vg_modules *modules, const char *name)
 {
-	for (size_t i = 0; i < modules->count; i++) {
-		const char *slash = strrchr(modules->modules[i].path, '/');
-
-		if (strcmp(slash ? slash + 1 : modules->modules[i].path, name) == 0)
+	for (size_t i = 0; i < modules->count; i++)
+		if (strcmp(basename(modules->modules[i].path), name) == 0)
 			return &modules->modules[i];
-	}
 	return NULL;
 }

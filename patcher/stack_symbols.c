@@ -91,7 +91,6 @@ char *stack_symbols_name(struct vg_stacks *stacks, const struct stack_ip *ip)
 	uint64_t pc = ip->ip - (ip->exact ? 0 : 1), bias;
 	const struct vg_map *map = vg_maps_find(&stacks->modules.file.maps, pc);
 	const struct vg_symbol *symbol;
-	const char *slash;
 	char *text;
 
 	if (!map || !vg_map_is_file(map) || !unwind_modules_bias(&stacks->modules, pc, &bias))
@@ -102,9 +101,8 @@ char *stack_symbols_name(struct vg_stacks *stacks, const struct stack_ip *ip)
 	symbol = symbols ? find_symbol(&symbols->all, pc - bias) : NULL;
 	if (!symbol)
 		return NULL;
-	slash = strrchr(map->path, '/');
 	if (asprintf(&text, "%s+%#lx (%s)", symbol->name, ip->ip - bias - symbol->sym.st_value,
-		     slash ? slash + 1 : map->path) < 0)
+		     basename(map->path)) < 0)
 		return NULL;
 	return text;
 }

@@ -2,7 +2,6 @@
 #include "patcher/unwind_modules.h"
 
 #include <elf.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,6 @@
 void unwind_modules_open(struct unwind_modules *modules, const struct vg_memory *memory)
 {
 	*modules = (struct unwind_modules){
-		.pid = memory->pid,
 		.memory = memory,
 		.file = VG_MAPS_FILE_NONE,
 	};
@@ -75,7 +73,7 @@ struct vg_error *unwind_modules_refresh(struct unwind_modules *modules)
 	unsigned changes = file->changes;
 
 	if (file->fd < 0)
-		VG_TRY(vg_maps_file_open(modules->pid, file));
+		VG_TRY(vg_maps_file_open(modules->memory->pid, file));
 	VG_TRY(vg_maps_file_read(file));
 	if (file->changes != changes && !have_same_code(&file->before, &file->maps)) {
 		forget(modules);
@@ -84,7 +82,7 @@ struct vg_error *unwind_modules_refresh(struct unwind_modules *modules)
 	/* Nothing mapped would mean: nothing to be searched, and nobody in the way. */
 	if (!file->maps.count)
 		return vg_error_new(VG_FAILED, "process %d ended, or runs another program now",
-				    modules->pid);
+				    modules->memory->pid);
 	return NULL;
 }
 
@@ -204,7 +202,7 @@ static void read_without_index(struct unwind_modules *modules, const struct vg_m
 	struct cfi_table *table = &module->table;
 	uint64_t bytes;
 
-	if (!unwind_file_eh_frame(modules->pid, first, &table->eh_frame, &bytes))
+	if (!unwind_file_eh_frame(modules->memory->pid, first, &table->eh_frame, &bytes))
 		return;
 	table->eh_frame += module->bias;
 	table->eh_frame_end = table->eh_frame + bytes;
@@ -319,10 +317,9 @@ void unwind_modules_load(struct unwind_modules *modules)
 
 static char *name_in(const char *path, uint64_t offset)
 {
-	const char *slash = strrchr(path, '/');
 	char *text;
 
-	if (asprintf(&text, "%s+%#lx", slash ? slash + 1 : path, offset) < 0)
+	if (asprintf(&text, "%s+%#lx", basename(path), offset) < 0)
 		return NULL;
 	return text;
 }

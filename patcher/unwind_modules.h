@@ -27,7 +27,6 @@ struct unwind_module {
 struct unwind_page;
 
 struct unwind_modules {
-	pid_t pid;
 	const struct vg_memory *memory;
 	struct vg_maps_file file; /* opened by the first refresh */
 	struct vg_code_area *areas;
